@@ -1,0 +1,17 @@
+"""The Celery app; it imports no task, so that tasks can import it: their modules are named here as strings."""
+
+from __future__ import annotations
+
+from celery import Celery
+
+from tasks.hardening import harden
+
+TASK_MODULES = (
+    "tasks.dead_letters",
+    "tasks.recovery",
+    "tasks.stripe_webhooks",
+)
+
+app = Celery("tasks", include=TASK_MODULES)
+app.config_from_object("celeryconfig")
+harden(app)

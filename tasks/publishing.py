@@ -1,0 +1,104 @@
+"""Ringing the doorbell: pushes task messages into Redis, never waits long for it, and never raises.
+
+A message only says "look now"; the row is already committed. What cannot be pushed is found by the recovery sweep.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import redis
+import structlog
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
+from settings import get_settings
+from tasks.envelope import Message, encode_all
+
+log = structlog.get_logger()
+
+
+class Doorbell(Protocol):
+    """Whatever takes messages without raising: the direct publisher below, or the web process's background thread."""
+
+    def publish(self, messages: Sequence[Message]) -> bool: ...
+
+
+class RedisDoorbell:
+    """Pushes at once, within ``timeout_seconds``; after a failure it stays silent for ``pause_seconds``."""
+
+    def __init__(
+        self, client: redis.Redis, *, pause_seconds: float = 1.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._client = client
+        self._pause_seconds = pause_seconds
+        self._clock = clock
+        self._silent_until = 0.0
+
+    def publish(self, messages: Sequence[Message]) -> bool:
+        """Push all messages in one round trip; False if Redis is away (nobody has to do anything then)."""
+        if not messages or self._clock() < self._silent_until:
+            return not messages
+        try:
+            pipeline = self._client.pipeline(transaction=False)
+            for queue, elements in encode_all(messages).items():
+                pipeline.lpush(queue, *elements)
+            pipeline.execute()
+        except redis.RedisError as error:
+            self._silent_until = self._clock() + self._pause_seconds
+            log.warning("doorbell.silent", messages=len(messages), error=type(error).__name__, pause_seconds=self._pause_seconds)
+            return False
+        return True
+
+
+def redis_client(*, timeout_seconds: float) -> redis.Redis:
+    """A client of the broker that gives up after ``timeout_seconds``, without retries of its own."""
+    url = get_settings().redis_url
+    secure: dict[str, Any] = {"ssl_cert_reqs": "none"} if urlsplit(url).scheme == "rediss" else {}
+    return redis.Redis.from_url(
+        url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds, socket_keepalive=True, retry=None, **secure
+    )
+
+
+@cache
+def _direct() -> Doorbell:
+    return RedisDoorbell(redis_client(timeout_seconds=0.1))
+
+
+_installed: Doorbell | None = None
+
+
+def install_doorbell(doorbell: Doorbell | None) -> None:
+    """Let ``publish`` go through this doorbell in this process (None: push directly)."""
+    global _installed  # noqa: PLW0603 - one per process, set once at its start
+    _installed = doorbell
+
+
+def publish(messages: Sequence[Message]) -> bool:
+    """Ring for these messages now; True if they were taken. Only call it after the rows are committed."""
+    return (_installed or _direct()).publish(messages)
+
+
+def publish_after_commit(session: Session, message: Message) -> None:
+    """Ring once this session's transaction is committed; a rollback forgets it."""
+    waiting: list[Message] | None = session.info.get("redrive_messages")
+    if waiting is None:
+        waiting = session.info["redrive_messages"] = []
+        event.listen(session, "after_commit", _ring)
+        event.listen(session, "after_soft_rollback", _forget)
+    waiting.append(message)
+
+
+def _ring(session: Session) -> None:
+    waiting = session.info["redrive_messages"]
+    messages, waiting[:] = list(waiting), []
+    publish(messages)
+
+
+def _forget(session: Session, _previous: object) -> None:
+    if not session.in_nested_transaction():
+        session.info["redrive_messages"].clear()

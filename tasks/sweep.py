@@ -1,0 +1,27 @@
+"""The base of the scheduled tasks: what a sweep misses, the next one finds, so an outage is logged and not a failure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis
+import structlog
+from sqlalchemy.exc import OperationalError
+
+from tasks.hardening import HardenedTask
+
+log = structlog.get_logger()
+
+
+class Sweep(HardenedTask):
+    """An idempotent task that Beat starts again soon."""
+
+    abstract = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the sweep; None if the database or the broker is away."""
+        try:
+            return super().__call__(*args, **kwargs)
+        except (OperationalError, redis.ConnectionError, redis.TimeoutError) as away:
+            log.warning("sweep.skipped", task=self.name, error=type(away).__name__)
+            return None

@@ -1,0 +1,142 @@
+"""The base of every task that works on a row: claim it, attempt it, and let the row decide what comes next.
+
+``autoretry_for`` catches everything but a ``PermanentFailure`` and calls ``retry``, which writes the pause into the row before it
+sends Celery's retry message. The row counts the attempts, so a lost or doubled message changes nothing; when the row says that
+there were enough, the last error is raised and ``task_failure`` buries the operation.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, ClassVar, NoReturn
+from uuid import UUID
+
+import structlog
+from celery.exceptions import Retry
+from kombu.exceptions import OperationalError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from models.connection import transaction
+from models.schema import Json
+from models.work import Claim, LeaseLostError, WorkTable
+from settings import get_settings
+from tasks.backoff import retry_delay
+from tasks.errors import Deferred, PermanentFailure, RetryLater
+from tasks.hardening import HardenedTask
+
+log = structlog.get_logger()
+
+LONGEST_WAIT_IN_CELERY = timedelta(minutes=1)  # Redis redelivers ETAs older than its visibility timeout (celery/kombu#337)
+
+
+class WorkTask(HardenedTask):
+    """One attempt at one work row, whose id is the task's only argument; subclasses name their table and operation type."""
+
+    abstract = True
+    autoretry_for = (Exception,)
+    dont_autoretry_for = (PermanentFailure,)
+    retry_backoff = 2  # as Celery shows it; ``tasks.backoff`` gives the pauses: 2, 4, 8, 16, 32 s and up to a quarter more
+    retry_jitter = False
+    max_retries = 5
+    default_retry_delay = 2  # after a lost worker, where Celery's own default is 180 s
+
+    work_table: ClassVar[WorkTable]
+    operation_type: ClassVar[str]
+
+    def describe(self, session: Session, row_id: UUID) -> Json:
+        """The original event or notification as plain JSON, for the dead letters."""
+        raise NotImplementedError
+
+    def finished_for_good(self, session: Session, row_id: UUID, *, error: str) -> None:
+        """Called in the transaction that gives the row up; a table with a log of its own writes its last line here."""
+
+    def attempt(self, row_id: str, work: Callable[[Claim], str]) -> str:
+        """Claim the row and do ``work`` with the claim; returns its outcome, or why nothing was done."""
+        with transaction() as session:
+            lease = timedelta(seconds=get_settings().lease_seconds)
+            claim = self.work_table.claim(session, UUID(row_id), holder=self.request.id or "direct", lease=lease)
+        if claim is None:
+            return "not due"  # done, held by another worker, or not yet: a doubled message ends here
+        self.request.claim, self.request.started = claim, time.monotonic()
+        try:
+            outcome = work(claim)
+        except LeaseLostError:
+            outcome = "lease lost"
+        except PermanentFailure as failure:
+            self._log(claim, "dead", error=type(failure).__name__)
+            raise
+        self._log(claim, outcome)
+        return outcome
+
+    def retry(self, *_: Any, exc: BaseException | None = None, **__: Any) -> NoReturn:
+        """Put the row back with its next due time, send the retry message, and end this attempt; called by ``autoretry_for``."""
+        claim: Claim | None = getattr(self.request, "claim", None)
+        error = exc or RuntimeError("retry() was called without an exception")
+        if claim is None:
+            self._retry_unclaimed(error)
+        if not isinstance(error, Deferred) and claim.attempts > self.max_retries:
+            self._log(claim, "dead", error=type(error).__name__)
+            raise error
+        delay = self._delay(error, claim.attempts)
+        self._log(claim, "deferred" if isinstance(error, Deferred) else "retry", error=type(error).__name__, delay=delay)
+        self._put_back(claim, error, delay)
+        self._end_with_retry(error, delay, send=not isinstance(error, Deferred))
+
+    def _delay(self, error: BaseException, attempt: int) -> timedelta:
+        if isinstance(error, Deferred):
+            return error.delay
+        delay = retry_delay(attempt, unit_seconds=get_settings().retry_unit_seconds)
+        return max(delay, error.delay) if isinstance(error, RetryLater) else delay
+
+    def _put_back(self, claim: Claim, error: BaseException, delay: timedelta) -> None:
+        try:
+            with transaction() as session:
+                if isinstance(error, Deferred):
+                    self.work_table.defer(session, claim, delay=delay, reason=str(error))
+                else:
+                    grace = timedelta(seconds=get_settings().publish_grace_seconds)
+                    self.work_table.retry_later(session, claim, delay=delay, error=_summary(error), grace=grace)
+        except LeaseLostError:
+            log.info("lease.lost", table=self.work_table.name, row_id=str(claim.id), token=claim.token)
+        except DBAPIError as away:
+            log.warning("database.away", table=self.work_table.name, row_id=str(claim.id), error=type(away).__name__)
+
+    def _retry_unclaimed(self, error: BaseException) -> NoReturn:
+        """Nothing was claimed: if the database is away, ask again a few times; the row waits there in any case."""
+        if not isinstance(error, DBAPIError):
+            raise error
+        retries = self.request.retries
+        delay = retry_delay(retries + 1, unit_seconds=get_settings().retry_unit_seconds)
+        log.warning("database.away", task=self.name, task_id=self.request.id, retries=retries, error=type(error).__name__)
+        self._end_with_retry(error, delay, send=retries < self.max_retries)
+
+    def _end_with_retry(self, error: BaseException, delay: timedelta, *, send: bool) -> NoReturn:
+        """End in state RETRY; without a message, or when Redis does not take it, the sweep publishes the row when it is due."""
+        if send and delay <= LONGEST_WAIT_IN_CELERY:
+            signature = self.signature_from_request(self.request, countdown=delay.total_seconds(), retries=self.request.retries + 1)
+            try:
+                signature.apply_async()
+            except OperationalError as away:
+                log.warning("doorbell.silent", task=self.name, task_id=self.request.id, error=type(away).__name__)
+        raise Retry(exc=error, when=delay.total_seconds())
+
+    def _log(self, claim: Claim, outcome: str, *, error: str | None = None, delay: timedelta | None = None) -> None:
+        log.info(
+            f"{self.operation_type}.attempted",
+            task=self.name,
+            task_id=self.request.id,
+            row_id=str(claim.id),
+            attempt=claim.attempts,
+            attempts_allowed=self.max_retries + 1,
+            outcome=outcome,
+            error=error,
+            delay_seconds=delay and round(delay.total_seconds(), 1),
+            duration_ms=round((time.monotonic() - self.request.started) * 1000),
+        )
+
+
+def _summary(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:1000]
