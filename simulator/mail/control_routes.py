@@ -1,0 +1,47 @@
+"""What tests may ask of the Resend side: script it, and read what it accepted and was asked."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from simulator.json_requests import json_object, number, reply
+from simulator.mail.api import ResendApi
+from simulator.script import changed
+
+MAX_PAGE = 5000
+
+
+class ResendControl:
+    """Routes under ``/control/resend``."""
+
+    def __init__(self, api: ResendApi) -> None:
+        self._api = api
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/control/resend/script", self._script),
+            web.post("/control/resend/script", self._set_script),
+            web.get("/control/resend/emails", self._emails),
+            web.get("/control/resend/requests", self._requests),
+            web.get("/control/resend/summary", self._summary),
+        ]
+
+    async def _script(self, request: web.Request) -> web.Response:
+        return reply(self._api.script.model_dump() | {"fired": self._api.faults.fired()})
+
+    async def _set_script(self, request: web.Request) -> web.Response:
+        wanted = await json_object(request)
+        self._api.apply(changed(self._api.script, wanted), rearm="rules" in wanted)
+        return await self._script(request)
+
+    async def _emails(self, request: web.Request) -> web.Response:
+        limit = min(number(request, "limit", MAX_PAGE), MAX_PAGE)
+        query = request.query
+        mails = self._api.mailbox.page(after=number(request, "after", 0), limit=limit, to=query.get("to"), key=query.get("key"))
+        return reply({"emails": mails, "next_after": mails[-1]["seq"] if len(mails) == limit else None})
+
+    async def _requests(self, request: web.Request) -> web.Response:
+        return reply(self._api.log.shown(limit=number(request, "limit", 1000)))
+
+    async def _summary(self, request: web.Request) -> web.Response:
+        return reply(self._api.mailbox.summary() | {"requests": self._api.log.shown(limit=0)["total"]})

@@ -1,0 +1,114 @@
+"""Every mail that was accepted, with what is needed to show it and to prove that none was accepted twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from simulator.mail.validation import Mail
+from simulator.store import Row, Store
+
+LIST = "SELECT e.*, b.body FROM emails e LEFT JOIN bodies b ON b.id = e.body_id"
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One mail of a request; ``batch_index`` is its place in the request's list, None for a single mail."""
+
+    mail: Mail
+    batch_index: int | None = None
+
+
+class Mailbox:
+    """The accepted mails, in order of acceptance."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.keep_bodies = True
+        self.dedupe_header = "X-Entity-Ref-ID"
+
+    def accept(self, arrivals: Sequence[Arrival], body: bytes, key: str | None, at: float) -> list[str]:
+        """Store the mails of one request, the body once for all of them, and name their new ids."""
+        body_id = self._store.run("INSERT INTO bodies (body) VALUES (?)", (body,)).lastrowid if self.keep_bodies else None
+        wanted = self.dedupe_header.lower()
+        rows = []
+        for arrival in arrivals:
+            mail = arrival.mail
+            dedupe = next((text for name, text in mail.headers.items() if name.lower() == wanted), None)
+            recipients = "\n".join(mail.recipients)
+            rows.append((str(uuid4()), body_id, arrival.batch_index, key, dedupe, mail.sender, recipients, mail.subject, at, "sent"))
+        self._store.run_many(
+            "INSERT INTO emails (id, body_id, batch_index, idempotency_key, dedupe, sender, recipients, subject, accepted_at, last_event)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            rows,
+        )
+        return [row[0] for row in rows]
+
+    def find(self, email_id: str) -> dict[str, Any] | None:
+        row = self._store.row(f"{LIST} WHERE e.id = ?", (email_id,))
+        return None if row is None else _shown(row)
+
+    def note_event(self, email_id: str, event: str) -> None:
+        self._store.run("UPDATE emails SET last_event = ? WHERE id = ?", (event, email_id))
+
+    def page(self, *, after: int = 0, limit: int = 1000, to: str | None = None, key: str | None = None) -> list[dict[str, Any]]:
+        """The mails accepted after the one numbered ``after``, the oldest first."""
+        rows = self._store.rows(
+            f"{LIST} WHERE e.seq > :after AND (:key IS NULL OR e.idempotency_key = :key) AND (:to IS NULL OR"
+            " instr(char(10) || e.recipients || char(10), char(10) || :to || char(10)) > 0) ORDER BY e.seq LIMIT :limit",
+            {"after": after, "key": key, "to": to, "limit": limit},
+        )
+        payloads: dict[int, Any] = {}  # a batch's body is parsed once, not once for each of its hundred mails
+        return [_shown(row, payloads) for row in rows]
+
+    def newest(self, *, limit: int, before: int | None = None, search: str = "") -> list[dict[str, Any]]:
+        """The inbox's page: newest first, without bodies."""
+        rows = self._store.rows(
+            "SELECT * FROM emails WHERE seq < ? AND (recipients LIKE ? OR subject LIKE ?) ORDER BY seq DESC LIMIT ?",
+            (before or 2**62, f"%{search}%", f"%{search}%", limit),
+        )
+        return [_shown(row) for row in rows]
+
+    def summary(self) -> dict[str, Any]:
+        """How many were accepted, and which key or dedupe header more than once: none, if nothing was sent twice."""
+        return {
+            "accepted": self._store.number("SELECT count(*) FROM emails"),
+            "distinct_dedupe_headers": self._store.number("SELECT count(DISTINCT dedupe) FROM emails"),
+            "without_dedupe_header": self._store.number("SELECT count(*) FROM emails WHERE dedupe IS NULL"),
+            "duplicate_keys": self._repeated("idempotency_key", ", batch_index"),
+            "duplicate_dedupe_headers": self._repeated("dedupe"),
+        }
+
+    def _repeated(self, column: str, also: str = "") -> dict[str, int]:
+        rows = self._store.rows(
+            f"SELECT {column} AS value, count(*) AS times FROM emails WHERE {column} IS NOT NULL"  # noqa: S608 - names from this file
+            f" GROUP BY {column}{also} HAVING count(*) > 1 ORDER BY times DESC LIMIT 1000"
+        )
+        return {row["value"]: row["times"] for row in rows}
+
+
+def _shown(row: Row, payloads: dict[int, Any] | None = None) -> dict[str, Any]:
+    payload = _payload(row, {} if payloads is None else payloads)
+    names = ("seq", "id", "idempotency_key", "dedupe", "subject", "accepted_at", "last_event", "batch_index")
+    return {
+        **{name: row[name] for name in names},
+        "from": row["sender"],
+        "to": row["recipients"].split("\n"),
+        "html": payload.get("html"),
+        "text": payload.get("text"),
+        "headers": payload.get("headers") or {},
+        "tags": payload.get("tags") or [],
+        "reply_to": payload.get("reply_to"),
+    }
+
+
+def _payload(row: Row, payloads: dict[int, Any]) -> dict[str, Any]:
+    if "body" not in row.keys() or row["body"] is None:  # noqa: SIM118 - a Row iterates over values
+        return {}
+    whole = payloads.setdefault(row["body_id"], None) or json.loads(row["body"])
+    payloads[row["body_id"]] = whole
+    part: dict[str, Any] = whole if row["batch_index"] is None else whole[row["batch_index"]]
+    return part

@@ -1,0 +1,73 @@
+"""What the simulator remembers: one SQLite database, in memory or in a folder that outlives a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS bodies (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS emails (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, body_id INTEGER, batch_index INTEGER, idempotency_key TEXT, dedupe TEXT,
+    sender TEXT NOT NULL, recipients TEXT NOT NULL, subject TEXT NOT NULL, accepted_at REAL NOT NULL, last_event TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS idempotency_keys (
+    provider TEXT NOT NULL, key TEXT NOT NULL, fingerprint BLOB NOT NULL, status INTEGER NOT NULL, body BLOB NOT NULL,
+    expires_at REAL NOT NULL, PRIMARY KEY (provider, key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS stripe_objects (id TEXT PRIMARY KEY, seq INTEGER NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS events (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, provider TEXT NOT NULL, type TEXT NOT NULL, created REAL NOT NULL,
+    body BLOB NOT NULL, state TEXT NOT NULL, attempts TEXT NOT NULL DEFAULT '[]');
+CREATE INDEX IF NOT EXISTS events_by_time ON events (provider, created);
+CREATE INDEX IF NOT EXISTS events_pending ON events (state) WHERE state = 'pending';
+"""
+TABLES = ("bodies", "emails", "idempotency_keys", "stripe_objects", "events")
+COMMIT_SECONDS = 0.2
+
+Row = sqlite3.Row
+Values = Sequence[Any] | Mapping[str, Any]
+
+
+class Store:
+    """Statements run at once in the caller; a background task commits, so that a thousand mails share one write."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        self._connection = sqlite3.connect(folder / "simulator.sqlite" if folder else ":memory:", cached_statements=256)
+        self._connection.row_factory = sqlite3.Row
+        self._connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;" + SCHEMA)
+
+    def run(self, statement: str, values: Values = ()) -> sqlite3.Cursor:
+        return self._connection.execute(statement, values)
+
+    def run_many(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+        self._connection.executemany(statement, rows)
+
+    def rows(self, statement: str, values: Values = ()) -> list[Row]:
+        return self.run(statement, values).fetchall()
+
+    def row(self, statement: str, values: Values = ()) -> Row | None:
+        found: Row | None = self.run(statement, values).fetchone()
+        return found
+
+    def number(self, statement: str, values: Values = ()) -> int:
+        """The single number that ``statement`` asks for."""
+        return int(self.run(statement, values).fetchone()[0] or 0)
+
+    def forget_everything(self) -> None:
+        for table in TABLES:
+            self.run(f"DELETE FROM {table}")
+
+    async def keep_committing(self) -> None:
+        with suppress(asyncio.CancelledError):
+            while True:
+                await asyncio.sleep(COMMIT_SECONDS)
+                self._connection.commit()
+
+    def close(self) -> None:
+        self._connection.commit()
+        self._connection.close()
