@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -67,3 +67,15 @@ def record_failure(session: Session, failure: dict[str, object]) -> UUID:
         },
     )
     return session.execute(statement.returning(row.id)).scalar_one()
+
+
+def resolve_operation(session: Session, operation_type: str, operation_id: UUID, *, by: str, note: str | None) -> bool:
+    """Resolve the unresolved row of this operation, if there is one; True if it was."""
+    row = FailedOperation
+    resolved = session.execute(
+        update(row)
+        .where(row.operation_type == operation_type, row.operation_id == operation_id, row.resolved_at.is_(None))
+        .values(resolved_at=text("now()"), resolved_by=by, resolution_note=note)
+        .returning(row.id)
+    )
+    return resolved.one_or_none() is not None

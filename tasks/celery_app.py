@@ -12,6 +12,6 @@ TASK_MODULES = (
     "tasks.stripe_webhooks",
 )
 
-app = Celery("tasks", include=TASK_MODULES)
+app = Celery("tasks", include=TASK_MODULES, task_cls="tasks.hardening:HardenedTask")
 app.config_from_object("celeryconfig")
 harden(app)

@@ -13,7 +13,7 @@ from functools import cache
 from typing import NamedTuple
 from uuid import uuid4
 
-from celery.app import current_app
+from tasks.celery_app import app
 
 TASK_ID, TAG, BODY, ARGUMENTS = "@task-id@", "@tag@", "@body@", "@arguments@"
 EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
@@ -49,7 +49,7 @@ def encode_all(messages: Sequence[Message]) -> dict[str, list[str]]:
 
 @cache
 def _mould(task: str, queue: str) -> str:
-    built = current_app.amqp.as_task_v2(TASK_ID, task, argsrepr=ARGUMENTS, kwargsrepr="{}", ignore_result=True)
+    built = app.amqp.as_task_v2(TASK_ID, task, argsrepr=ARGUMENTS, kwargsrepr="{}", ignore_result=True)
     properties = {
         **built.properties,
         "delivery_mode": 2,

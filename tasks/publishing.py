@@ -83,6 +83,11 @@ def publish(messages: Sequence[Message]) -> bool:
     return (_installed or _direct()).publish(messages)
 
 
+def queue_length(queue: str) -> int:
+    """How many messages wait in this queue; raises ``redis.RedisError`` if Redis is away."""
+    return int(redis_client(timeout_seconds=2).llen(queue))
+
+
 def publish_after_commit(session: Session, message: Message) -> None:
     """Ring once this session's transaction is committed; a rollback forgets it."""
     waiting: list[Message] | None = session.info.get("redrive_messages")
