@@ -35,8 +35,9 @@ def eventually(
             last = value
         except not_yet as error:
             last, cause = error, error
-        if time.monotonic() + pause > deadline:
+        left = deadline - time.monotonic()
+        if left <= 0:
             name = getattr(attempt, "__qualname__", repr(attempt))
             raise AssertionError(f"not within {within_seconds:g} s: {name} last gave {last!r}") from cause
-        time.sleep(pause)
+        time.sleep(min(pause, left))
         pause = min(pause * 1.2, every_seconds * 10)
