@@ -44,6 +44,7 @@ class Faults:
 
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
         self._armed = [_Armed(rule) for rule in rules]
+        self.match_recipients = any(armed.rule.to is not None for armed in self._armed)
 
     def action_for(self, method: str, path: str, recipients: Sequence[str] = ()) -> Action | None:
         for armed in self._armed:

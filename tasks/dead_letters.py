@@ -46,10 +46,10 @@ def on_task_failure(
 ) -> None:
     """Celery's signal for a task that ended in failure; fires in the parent for a time limit or a lost child, and then twice."""
     stack = _stack_text(einfo, traceback, exception)
-    if isinstance(sender, WorkTask) and args:
+    row_id = _row_id(sender, args)
+    if row_id is not None:
         claim = getattr(sender.request, "claim", None)
-        token = claim.token if claim else None
-        bury_work(sender, UUID(args[0]), exception, token=token, task_id=task_id, stack=stack)
+        bury_work(sender, row_id, exception, token=claim.token if claim else None, task_id=task_id, stack=stack)
     else:
         bury_job(getattr(sender, "name", str(sender)), args or [], kwargs or {}, exception, task_id=task_id, stack=stack)
 
@@ -57,8 +57,9 @@ def on_task_failure(
 @task_revoked.connect(weak=False)
 def on_task_revoked(sender: Any, request: Any, *, expired: bool = False, **_: Any) -> None:
     """A revoked work task is written down, so that the sweep does not do what an operator stopped; expired ones are not work."""
-    if isinstance(sender, WorkTask) and request.args and not expired:
-        bury_work(sender, UUID(request.args[0]), Revoked("revoked by an operator"), token=None, task_id=request.id, stack=None)
+    row_id = _row_id(sender, request.args)
+    if row_id is not None and not expired:
+        bury_work(sender, row_id, Revoked("revoked by an operator"), token=None, task_id=request.id, stack=None)
 
 
 def bury_work(
@@ -117,6 +118,16 @@ def store_waiting_dead_letters() -> int:
         client.lrem(WAITING_LIST, -1, text)  # after the commit: the unique key makes a second insert harmless
         stored += 1
     return stored
+
+
+def _row_id(task: Any, args: Any) -> UUID | None:
+    """The work row that a call was about; None for a task without one, and for a call with something else than an id."""
+    if not isinstance(task, WorkTask) or not args:
+        return None
+    try:
+        return UUID(str(args[0]))
+    except ValueError:
+        return None
 
 
 def _record_or_keep(failure: dict[str, Any]) -> None:

@@ -100,8 +100,9 @@ class ResendApi:
     async def _send(self, request: web.Request) -> web.Response:
         body = await request.read()
         payload = _parsed(body)
-        request["recipients"] = recipients_of(payload)
-        action = self.faults.action_for(request.method, _path(request), request["recipients"])
+        if self.faults.match_recipients or not isinstance(payload, list):
+            request["recipients"] = recipients_of(payload)
+        action = self.faults.action_for(request.method, _path(request), request.get("recipients", ()))
         if action is not None and not action.taken:
             await wait(self.script.latency_ms)
             request["outcome"] = action.error if action.kind == "error" else action.kind

@@ -37,7 +37,7 @@ class RequestLimit:
 
 
 class Quota:
-    """Mails a day and a month by the simulated clock; a limit of 0 is none."""
+    """Mails a day and a month by the simulated clock, counted while a limit is set; a limit of 0 is none."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.daily = 0
@@ -54,7 +54,12 @@ class Quota:
         for period, _, _ in self._periods():
             self._used[period] = self._used.get(period, 0) + mails
 
+    def forget(self) -> None:
+        self._used.clear()
+
     def _periods(self) -> tuple[tuple[str, int, str], ...]:
+        if not (self.daily or self.monthly):
+            return ()
         today = datetime.fromtimestamp(self._now(), UTC)
         return (
             (f"{today:%Y-%m-%d}", self.daily, "daily_quota_exceeded"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from simulator.mail.errors import ApiError
@@ -63,7 +64,9 @@ def bare_address(text: str) -> str:
     return named.group(1) if named else text.strip()
 
 
+@lru_cache(maxsize=4096)
 def _is_address(text: str) -> bool:
+    """Cached, since every mail of a run has the same sender."""
     address = bare_address(text)
     return bool(ADDRESS.fullmatch(address)) and address.isascii()
 
