@@ -45,7 +45,7 @@ def spawn(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=partial(_end_with_parent, os.getpid(), last_signal),
+            preexec_fn=partial(_end_with_parent, os.getpid(), last_signal),  # noqa: PLW1509 - only one system call, no locks
             **identity,
         )
 

@@ -68,7 +68,7 @@ class ServerProcess(ABC):
     @abstractmethod
     def _command(self) -> list[str]: ...
 
-    def _greet(self) -> None:
+    def _greet(self) -> None:  # noqa: B027 - most servers need nothing
         """What is to be done as soon as the server answers."""
 
     @property

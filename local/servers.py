@@ -85,7 +85,7 @@ def _start_keeper(server: ServerProcess) -> None:
             text=True,
             start_new_session=True,
         )
-    assert keeper.stdout is not None
+    assert keeper.stdout is not None  # noqa: S101 - a pipe, as asked for; only mypy needs to hear it
     with keeper.stdout as answer:
         line = answer.readline().strip()
     keeper.returncode = 0  # no child to wait for, and no ResourceWarning: it is meant to outlive this process
