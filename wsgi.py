@@ -1,0 +1,22 @@
+"""The web process: the door, the shop's API and the operators' window in one WSGI application (``wsgi:app``)."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from settings import get_settings
+from tasks.publishing import RedisDoorbell, install_doorbell, redis_client
+from webhooks.background_doorbell import BackgroundDoorbell
+from webhooks.receiver import blueprint as webhooks
+
+
+def create_app() -> Flask:
+    """Assemble the rooms; the settings are read here, so that a bad environment stops the start and not a request."""
+    app = Flask(__name__)
+    app.secret_key = get_settings().secret_key.get_secret_value()
+    install_doorbell(BackgroundDoorbell(RedisDoorbell(redis_client(timeout_seconds=1))))
+    app.register_blueprint(webhooks)
+    return app
+
+
+app = create_app()

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+import psycopg
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session
 
@@ -36,6 +37,11 @@ def engine() -> Engine:
         max_overflow=10,
         pool_timeout=5,
     )
+
+
+def connect_directly() -> psycopg.Connection[Any]:
+    """An autocommit connection outside the pool: one statement is one durable commit."""
+    return psycopg.connect(get_settings().postgres_dsn, autocommit=True, **CONNECT_ARGUMENTS)
 
 
 def forget_engine() -> None:

@@ -36,3 +36,9 @@ class WebhookEvent(WorkRow, Table):
 def load_event(session: Session, event_id: UUID) -> WebhookEvent:
     """The stored event; raises ``NoResultFound`` if there is none with that id."""
     return session.execute(select(WebhookEvent).where(WebhookEvent.id == event_id)).scalar_one()
+
+
+def providers_of(session: Session, event_ids: list[UUID]) -> dict[UUID, str]:
+    """Who sent each of these events."""
+    rows = session.execute(select(WebhookEvent.id, WebhookEvent.provider).where(WebhookEvent.id.in_(event_ids)))
+    return {row.id: row.provider for row in rows}

@@ -13,8 +13,7 @@ import psycopg
 import structlog
 from celery.beat import PersistentScheduler
 
-from models.connection import CONNECT_ARGUMENTS
-from settings import get_settings
+from models.connection import connect_directly
 
 log = structlog.get_logger()
 
@@ -58,7 +57,7 @@ class LeaderScheduler(PersistentScheduler):  # type: ignore[misc]  # Celery ship
     def _ask(self) -> bool:
         if self._session is None:
             # A connection of its own, straight to the server: the lock lives as long as this session does.
-            self._session = psycopg.connect(get_settings().postgres_dsn, autocommit=True, **CONNECT_ARGUMENTS)
+            self._session = connect_directly()
         was_leader = self._leads_until > 0
         # For the session that holds the lock already, this only counts it up; one unlock at the session's end frees all.
         row = self._session.execute("SELECT pg_try_advisory_lock(%s)", (LEADER_LOCK,)).fetchone()

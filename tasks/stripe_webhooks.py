@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 import tasks.stripe_events as stripe_events
 from models.connection import transaction
 from models.schema import Json
-from models.webhook_events import WEBHOOK_EVENTS, WebhookEvent, load_event
+from models.webhook_events import WEBHOOK_EVENTS, WebhookEvent, load_event, providers_of
 from models.work import Claim, WorkTable
 from settings import get_settings
 from tasks.celery_app import app
@@ -20,9 +20,8 @@ from tasks.finishing import finish
 from tasks.recovery import Lane, register_lane
 from tasks.shelves import fill
 from tasks.stripe_events import StripeEvent, handler_of
+from tasks.webhook_messages import QUEUE, message_for
 from tasks.work_task import WorkTask
-
-QUEUE = "webhooks"
 
 
 class StripeWebhookTask(WorkTask):
@@ -67,8 +66,9 @@ def _apply(session: Session, event: WebhookEvent) -> tuple[str, str | None]:
     return "processed", None
 
 
-def _messages(_session: Session, event_ids: list[UUID]) -> list[Message]:
-    return [Message(process_stripe_webhook.name, (str(event_id),), QUEUE) for event_id in event_ids]
+def _messages(session: Session, event_ids: list[UUID]) -> list[Message]:
+    providers = providers_of(session, event_ids)
+    return [message_for(providers[event_id], event_id) for event_id in event_ids]
 
 
 fill(stripe_events)

@@ -1,0 +1,86 @@
+"""The webhook routes: verify, store, answer."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+
+import structlog
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from models.connection import connect_directly
+from models.webhook_inbox import IncomingEvent, NotAnEventError, StoredEvent, unfinished
+from settings import get_settings, secrets_in
+from tasks.publishing import publish
+from tasks.webhook_messages import message_for
+from webhooks.inbox import Inbox, InboxUnavailableError
+from webhooks.stripe_signature import SignatureError, verify_stripe
+
+log = structlog.get_logger()
+
+LARGEST_BODY = 1_000_000  # bytes; the largest event seen is 30 kB
+RETRY_AFTER_SECONDS = 30
+KEPT_HEADERS = ("Stripe-Signature", "User-Agent", "Content-Type")
+
+blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
+
+
+@blueprint.post("/stripe")
+def receive_stripe() -> Response:
+    """Answer 200 once the event is stored, 400 for anything but a signed event, 413 if it is too large, 503 if it cannot be stored."""
+    body = request.get_data(cache=False)
+    try:
+        verified_by = verify_stripe(body, request.headers.get("Stripe-Signature"), _stripe_secrets(), now=time.time())
+        event = IncomingEvent.from_stripe(body, headers=_kept_headers(), verified_by=verified_by)
+    except (SignatureError, NotAnEventError) as refusal:
+        log.info("webhook.refused", provider="stripe", why=str(refusal))
+        return _answer(400, f'{{"error": "{_plain(refusal)}"}}')
+    return _store(event)
+
+
+@blueprint.before_request
+def _limit_body() -> None:
+    request.max_content_length = LARGEST_BODY
+
+
+@blueprint.errorhandler(RequestEntityTooLarge)
+def _too_large(_error: RequestEntityTooLarge) -> Response:
+    return _answer(413, f'{{"error": "the body is larger than {LARGEST_BODY} bytes"}}')
+
+
+def _store(event: IncomingEvent) -> Response:
+    try:
+        _inbox().store(event)
+    except InboxUnavailableError:
+        response = _answer(503, '{"error": "the event cannot be stored now; send it again"}')
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return response
+    return _answer(200, '{"received": true}')
+
+
+@cache
+def _inbox() -> Inbox:
+    return Inbox(connect_directly, _publish_stored, grace_seconds=get_settings().publish_grace_seconds)
+
+
+@cache
+def _stripe_secrets() -> list[str]:
+    return secrets_in(get_settings().stripe_webhook_secret)
+
+
+def _publish_stored(stored: list[StoredEvent]) -> None:
+    publish([message_for(event.provider, event.id) for event in unfinished(stored)])
+
+
+def _kept_headers() -> dict[str, str]:
+    found = ((name, request.headers.get(name)) for name in KEPT_HEADERS)
+    return {name: value[:1000] for name, value in found if value}
+
+
+def _answer(status: int, json_text: str) -> Response:
+    return Response(json_text, status=status, mimetype="application/json")
+
+
+def _plain(error: Exception) -> str:
+    return str(error).replace('"', "'")
