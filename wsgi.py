@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
+from admin.health import blueprint as health
 from settings import get_settings
 from tasks.publishing import RedisDoorbell, install_doorbell, redis_client
 from webhooks.background_doorbell import BackgroundDoorbell
@@ -16,6 +17,7 @@ def create_app() -> Flask:
     app.secret_key = get_settings().secret_key.get_secret_value()
     install_doorbell(BackgroundDoorbell(RedisDoorbell(redis_client(timeout_seconds=1))))
     app.register_blueprint(webhooks)
+    app.register_blueprint(health)
     return app
 
 

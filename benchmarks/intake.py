@@ -1,0 +1,88 @@
+"""How many signed Stripe events a second are acknowledged after a durable commit, and how quickly: ``python -m benchmarks.intake``."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from statistics import median
+
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.http_load import Load, post_request, run_load
+from benchmarks.platform import BIN, platform, process, wait_for_http
+from local.ports import free_port
+from settings import DEVELOPMENT_SECRETS
+from simulator.signing import stripe_headers
+from simulator.stripe_events import Sale, build_event, encode_event
+
+GRANIAN = [str(BIN / "granian"), "--interface", "wsgi", "--host", "127.0.0.1", "--workers", "2", "--blocking-threads", "16"]
+WAYS = {"redrive": [*GRANIAN, "--backlog", "2048", "--no-ws", "wsgi:app"], "usual way": [*GRANIAN, "benchmarks.usual_receiver:app"]}
+
+
+def signed_requests(count: int, *, label: str) -> list[bytes]:
+    """Distinct signed ``checkout.session.completed`` events of 3 to 4 kB."""
+    now, secret = time.time(), DEVELOPMENT_SECRETS["STRIPE_WEBHOOK_SECRET"]
+    sample = encode_event(build_event("checkout.session.completed", Sale(purchase_id="benchmark", amount_cents=4900), created=int(now)))
+    event_id = b'"evt_1' + sample.split(b'"evt_1', 1)[1].split(b'"', 1)[0] + b'"'
+    bodies = (sample.replace(event_id, f'"evt_{label}_{number}"'.encode()) for number in range(count))
+    return [post_request("/webhooks/stripe", body, stripe_headers(body, secret, now)) for body in bodies]
+
+
+def measure(way: str, environ: dict[str, str], requests: list[bytes], *, connections: int, per_second: float | None = None) -> Load:
+    """One run of one way against a freshly started web process."""
+    port = free_port()
+    with process([*WAYS[way], "--port", str(port)], environ):
+        wait_for_http(f"http://127.0.0.1:{port}/webhooks/stripe")
+        time.sleep(1)
+        run_load(("127.0.0.1", port), requests[:200], connections=connections)
+        load = run_load(("127.0.0.1", port), requests[200:], connections=connections, per_second=per_second)
+    return load
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--events", type=int, default=8000, help="events in each run of redrive; the usual way gets a fifth")
+    options.add_argument("--connections", type=int, default=32)
+    options.add_argument("--rounds", type=int, default=3)
+    chosen = options.parse_args()
+    console, runs = Console(), {"redrive": [], "usual way": [], "redrive at 200/s": []}  # type: dict[str, list[Load]]
+    with platform() as environ:
+        for number in range(chosen.rounds):
+            events = {"redrive": chosen.events, "usual way": chosen.events // 5}
+            for way, count in events.items():
+                requests = signed_requests(count + 200, label=f"{way.replace(' ', '')}{number}")
+                runs[way].append(measure(way, environ, requests, connections=chosen.connections))
+            requests = signed_requests(2200, label=f"steady{number}")
+            runs["redrive at 200/s"].append(measure("redrive", environ, requests, connections=chosen.connections, per_second=200))
+        _check_stored(environ, runs)
+    console.print(_table(runs))
+    ratio = median(load.per_second for load in runs["redrive"]) / median(load.per_second for load in runs["usual way"])
+    console.print(f"redrive / usual way: {ratio:.1f} times as many acknowledged events a second (medians of {chosen.rounds} interleaved rounds)")
+
+
+def _check_stored(environ: dict[str, str], runs: dict[str, list[Load]]) -> None:
+    acknowledged = sum(load.statuses[200] + 200 for loads in runs.values() for load in loads)
+    with psycopg.connect(environ["DATABASE_URL"]) as connection:
+        row = connection.execute("SELECT count(*) FROM webhook_events").fetchone()
+    if row is None or row[0] != acknowledged:
+        raise SystemExit(f"{acknowledged} events were acknowledged but {row} are stored")
+
+
+def _table(runs: dict[str, list[Load]]) -> Table:
+    table = Table("way", "acknowledged/s", "p50 ms", "p99 ms", "statuses", title="signed events of 3 to 4 kB, durable before the answer")
+    for way, loads in runs.items():
+        statuses = {status: sum(load.statuses[status] for load in loads) for load in loads for status in load.statuses}
+        table.add_row(
+            way,
+            f"{median(load.per_second for load in loads):,.0f}",
+            f"{median(load.percentile_ms(50) for load in loads):.1f}",
+            f"{median(load.percentile_ms(99) for load in loads):.1f}",
+            str(statuses),
+        )
+    return table
+
+
+if __name__ == "__main__":
+    main()
