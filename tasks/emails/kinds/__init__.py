@@ -1,0 +1,1 @@
+"""The shelf itself: one file for each kind of email that we send."""
