@@ -38,10 +38,14 @@ clean: ## Remove the environment and every local database, mail and cache
 	rm -rf .venv .redrive .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache celerybeat-schedule*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# uv comes from PyPI into the environment itself when there is none; --inexact leaves it there.
+# uv comes from PyPI into the environment itself when there is none; --inexact leaves it there. It trusts its own list of certificate
+# authorities first and this machine's second, since a bare machine may have none and a company's network may need its own.
+SYNC = PATH="$$PATH:$(CURDIR)/$(BIN)" UV_PROJECT_ENVIRONMENT=.venv uv sync --quiet --frozen --inexact --no-python-downloads --python $(BIN)/python
+
 $(READY): pyproject.toml uv.lock
 	@test -n "$(PYTHON)" || { echo "Redrive needs Python 3.11 or newer (3.12 is best); found $$(python3 --version 2>&1 || echo none)." >&2; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; echo "Python's venv is missing: apt install python3-venv" >&2; exit 1; }
+	@test -x $(BIN)/python || { echo "Making .venv with $(PYTHON) …"; $(PYTHON) -m venv .venv; } || \
+		{ rm -rf .venv; echo "Python's venv is missing; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@command -v uv >/dev/null || test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@PATH="$$PATH:$(CURDIR)/$(BIN)" UV_PROJECT_ENVIRONMENT=.venv uv sync --quiet --frozen --inexact --no-python-downloads --python $(BIN)/python
+	@echo "Installing what uv.lock names …"; $(SYNC) 2>.venv/sync.log || UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1 $(SYNC)
 	@touch $@
