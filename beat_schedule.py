@@ -10,6 +10,7 @@ def schedule_for(*, sweep_every: timedelta) -> dict[str, dict[str, Any]]:
     """Celery Beat's schedule; a task that is missed is simply run at the next instant, since every one of them is idempotent."""
     return {
         "publish-waiting-work": _entry("tasks.publish_waiting_work", sweep_every),
+        "reconcile-stripe-events": _entry("tasks.reconcile_stripe_events", timedelta(hours=1)),
         "store-waiting-dead-letters": _entry("tasks.store_waiting_dead_letters", timedelta(seconds=30)),
     }
 

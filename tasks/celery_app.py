@@ -8,6 +8,7 @@ from tasks.hardening import harden
 
 TASK_MODULES = (
     "tasks.dead_letters",
+    "tasks.reconciliation",
     "tasks.recovery",
     "tasks.stripe_webhooks",
 )

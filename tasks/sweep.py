@@ -8,20 +8,25 @@ import redis
 import structlog
 from sqlalchemy.exc import OperationalError
 
+from models.connection import transaction
+from models.heartbeats import beat
 from tasks.hardening import HardenedTask
 
 log = structlog.get_logger()
 
 
 class Sweep(HardenedTask):
-    """An idempotent task that Beat starts again soon."""
+    """An idempotent task that Beat starts again soon; every success leaves a heartbeat with what it reported."""
 
     abstract = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the sweep; None if the database or the broker is away."""
         try:
-            return super().__call__(*args, **kwargs)
+            report = super().__call__(*args, **kwargs)
+            with transaction() as session:
+                beat(session, self.name, report if isinstance(report, dict) else {"result": report})
         except (OperationalError, redis.ConnectionError, redis.TimeoutError) as away:
             log.warning("sweep.skipped", task=self.name, error=type(away).__name__)
             return None
+        return report
