@@ -26,6 +26,4 @@ class AuditEntry(Table):
 
 def record_action(session: Session, *, actor: str, action: str, subject_type: str, subject_id: UUID | None, **detail: object) -> None:
     """Write one line of the audit log in the caller's transaction; ``detail`` must be plain JSON without personal data."""
-    session.execute(
-        insert(AuditEntry).values(actor=actor, action=action, subject_type=subject_type, subject_id=subject_id, detail=detail)
-    )
+    session.execute(insert(AuditEntry).values(actor=actor, action=action, subject_type=subject_type, subject_id=subject_id, detail=detail))

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.schema import CreatedAt, Json, PrimaryKey, Table
+from models.storable import storable
 
 
 class FailedOperation(Table):
@@ -46,9 +47,11 @@ class FailedOperation(Table):
 def record_failure(session: Session, failure: dict[str, object]) -> UUID:
     """Insert the row, or count one more occurrence on the unresolved row of the same operation; returns its id.
 
-    ``task_failure`` fires twice for a hard time limit (celery/celery#10226), so the same task id changes nothing.
+    ``task_failure`` fires twice for a hard time limit (celery/celery#10226), so the same task id changes nothing. Whatever a
+    stranger's message or error holds is made storable: a failure that could not be written would be a lost one.
     """
-    statement = insert(FailedOperation).values(**failure)
+    values = {name: storable(value) if isinstance(value, (str, dict)) else value for name, value in failure.items()}
+    statement = insert(FailedOperation).values(**values)
     fresh = statement.excluded
     row = FailedOperation
     statement = statement.on_conflict_do_update(
