@@ -16,6 +16,8 @@ from uuid import UUID
 from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from models.storable import storable_text
+
 MAX_CRASHES = 5  # claims in a row that ended without an outcome: the row kills its workers and is poison
 SWEEP_AGAIN = timedelta(seconds=30)  # how long a published row may take before the sweep publishes it once more
 EARLY = timedelta(milliseconds=500)  # a message may come this much before its row is due: two machines' clocks differ
@@ -112,19 +114,26 @@ class WorkTable:
             error=reason,
         )
 
-    def give_up(self, connection: Executor, row_id: UUID, *, token: int | None, error: str) -> bool:
-        """Mark the row ``failed``; with a token only if it is still the newest. False if the row was finished already."""
+    def give_up(self, connection: Executor, row_id: UUID, *, error: str, token: int | None = None, task_id: str | None = None) -> bool:
+        """Mark the row ``failed`` if the attempt that failed is still the newest, and nobody has ended it; True if so.
+
+        The attempt is named by its token, or, where only Celery's parent process knows of it, by its task. With neither, nobody
+        may be working on the row.
+        """
         result = connection.execute(
             self._statement(
                 """
                 UPDATE {table}
                 SET status = 'failed', finished_at = now(), lease_expires_at = NULL, lease_holder = NULL, last_error = :error,
                     lease_token = lease_token + 1
-                WHERE id = :id AND status IN ('pending', 'running') AND (CAST(:token AS bigint) IS NULL OR lease_token = :token)
+                WHERE id = :id AND CASE
+                    WHEN CAST(:token AS bigint) IS NOT NULL THEN status = 'running' AND lease_token = :token
+                    WHEN CAST(:task_id AS text) IS NOT NULL THEN status = 'running' AND starts_with(lease_holder, :task_id)
+                    ELSE status = 'pending' OR (status = 'running' AND lease_expires_at <= now()) END
                 RETURNING id
                 """
             ),
-            {"id": row_id, "token": token, "error": error},
+            {"id": row_id, "token": token, "task_id": task_id, "error": storable_text(error)},
         )
         return result.one_or_none() is not None
 
@@ -134,7 +143,8 @@ class WorkTable:
             self._statement(
                 """
                 UPDATE {table}
-                SET status = 'pending', attempts = 0, crashes = 0, redrives = redrives + 1, next_attempt_at = now(), sweep_at = now(), finished_at = NULL
+                SET status = 'pending', attempts = 0, crashes = 0, redrives = redrives + 1,
+                    next_attempt_at = now(), sweep_at = now(), finished_at = NULL
                 WHERE id = :id AND status = 'failed'
                 RETURNING id
                 """
@@ -174,19 +184,19 @@ class WorkTable:
         )
         return [row.id for row in sorted(rows, key=lambda row: row.next_attempt_at)]
 
-    def poisoned(self, connection: Executor, *, limit: int) -> list[UUID]:
-        """Rows whose last ``MAX_CRASHES`` claims all ended without an outcome; the caller buries them."""
+    def poisoned(self, connection: Executor, *, limit: int) -> list[tuple[UUID, int]]:
+        """Rows whose last ``MAX_CRASHES`` claims all ended without an outcome, with their newest tokens; the caller buries them."""
         rows = connection.execute(
             self._statement(
                 """
-                SELECT id FROM {table}
+                SELECT id, lease_token FROM {table}
                 WHERE status = 'running' AND sweep_at <= now() AND lease_expires_at <= now() AND crashes >= :max_crashes
                 ORDER BY sweep_at LIMIT :limit FOR UPDATE SKIP LOCKED
                 """
             ),
             {"limit": limit, "max_crashes": MAX_CRASHES},
         )
-        return list(rows.scalars())
+        return [(row.id, row.lease_token) for row in rows]
 
     def attempts(self, connection: Executor, row_id: UUID) -> int:
         """How many attempts the row has had since it was made or redriven."""
@@ -195,10 +205,12 @@ class WorkTable:
     def _end_attempt(self, connection: Executor, claim: Claim, change: str, *, error: str | None, **values: Any) -> None:
         ended = connection.execute(
             self._statement(
-                "UPDATE {table} SET " + change + ", crashes = 0, lease_expires_at = NULL, lease_holder = NULL, last_error = :error"
+                "UPDATE {table} SET "  # noqa: S608 - written here, nothing comes from outside
+                + change
+                + ", crashes = 0, lease_expires_at = NULL, lease_holder = NULL, last_error = :error"
                 " WHERE id = :id AND status = 'running' AND lease_token = :token RETURNING id"
             ),
-            {"id": claim.id, "token": claim.token, "error": error, **values},
+            {"id": claim.id, "token": claim.token, "error": error and storable_text(error), **values},
         ).one_or_none()
         if ended is None:
             raise LeaseLostError(f"{self.name} {claim.id}: lease {claim.token} was lost")

@@ -16,5 +16,5 @@ def retry_delay(attempt: int, *, unit_seconds: float = 1.0, chance: random.Rando
     """
     if attempt < 1:
         raise ValueError(f"attempt counts from 1, got {attempt}")
-    factor = 1 + JITTER * (chance or random).random()  # noqa: S311 - spreads load, protects nothing
+    factor = 1 + JITTER * (chance or random).random()
     return timedelta(seconds=unit_seconds * 2**attempt * factor)

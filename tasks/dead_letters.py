@@ -15,7 +15,8 @@ import redis
 import structlog
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.signals import task_failure, task_revoked
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from models.connection import transaction
 from models.failed_operations import record_failure
@@ -45,40 +46,66 @@ def on_task_failure(
     sender: Any, task_id: str, exception: BaseException, args: Any, kwargs: Any, einfo: Any = None, traceback: Any = None, **_: Any
 ) -> None:
     """Celery's signal for a task that ended in failure; fires in the parent for a time limit or a lost child, and then twice."""
+    request = sender.request
+    error = getattr(request, "error", None) or exception  # Celery's may be a copy of another class, where ours cannot be pickled
     stack = _stack_text(einfo, traceback, exception)
-    row_id = _row_id(sender, args)
-    if row_id is not None:
-        claim = getattr(sender.request, "claim", None)
-        bury_work(sender, row_id, exception, token=claim.token if claim else None, task_id=task_id, stack=stack)
-    else:
-        bury_job(getattr(sender, "name", str(sender)), args or [], kwargs or {}, exception, task_id=task_id, stack=stack)
+    row_id = row_of(sender, args)
+    if row_id is None:
+        bury_job(sender.name, args or [], kwargs or {}, error, task_id=task_id, stack=stack)
+        return
+    claim = getattr(request, "claim", None)
+    parent_knows = isinstance(error, (TimeLimitExceeded, WorkerLostError))
+    try:
+        bury_work(
+            sender,
+            row_id,
+            error,
+            token=claim.token if claim else None,
+            holder=task_id if parent_knows else None,
+            task_id=task_id,
+            stack=stack,
+        )
+    except SQLAlchemyError as away:
+        log.warning("dead_letter.waits", task=sender.name, row_id=str(row_id), error=type(away).__name__)
 
 
 @task_revoked.connect(weak=False)
-def on_task_revoked(sender: Any, request: Any, *, expired: bool = False, **_: Any) -> None:
+def on_task_revoked(sender: Any, request: Any, *, terminated: bool = False, expired: bool = False, **_: Any) -> None:
     """A revoked work task is written down, so that the sweep does not do what an operator stopped; expired ones are not work."""
-    row_id = _row_id(sender, request.args)
+    row_id = row_of(sender, request.args)
     if row_id is not None and not expired:
-        bury_work(sender, row_id, Revoked("revoked by an operator"), token=None, task_id=request.id, stack=None)
+        holder = request.id if terminated else None
+        bury_work(sender, row_id, Revoked("revoked by an operator"), holder=holder, task_id=request.id)
 
 
 def bury_work(
-    task: WorkTask, row_id: UUID, error: BaseException, *, token: int | None, task_id: str | None, stack: str | None
+    task: WorkTask,
+    row_id: UUID,
+    error: BaseException,
+    *,
+    token: int | None = None,
+    holder: str | None = None,
+    task_id: str | None = None,
+    stack: str | None = None,
 ) -> None:
-    """Give the row up and record why, in one transaction; nothing happens if it was finished or claimed by another since."""
+    """Give the row up and record why, in one transaction; nothing happens if it was finished or claimed by another since.
+
+    ``token`` or ``holder`` (a task's id) name the attempt that failed; with neither, nobody may be working on the row.
+    """
     summary = f"{type(error).__name__}: {error}"[:1000]
     with transaction() as session:
-        if not task.work_table.give_up(session, row_id, token=token, error=summary):
+        if not task.work_table.give_up(session, row_id, token=token, task_id=holder, error=summary):
             return
         failure = _failure(task.name, error, task_id=task_id, stack=stack) | {
             "operation_type": task.operation_type,
             "operation_id": row_id,
-            "event_data": task.describe(session, row_id),
+            "event_data": _described(task, session, row_id),
             "attempts": task.work_table.attempts(session, row_id),
         }
         record_failure(session, failure)
         task.finished_for_good(session, row_id, error=summary)
-    log.error(f"{task.operation_type}.dead", task=task.name, task_id=task_id, row_id=str(row_id), reason=failure["reason"])
+    event = f"{task.operation_type}.dead"
+    log.error(event, task=task.name, task_id=task_id, row_id=str(row_id), reason=failure["reason"])
 
 
 def bury_job(name: str, args: Any, kwargs: Any, error: BaseException, *, task_id: str | None, stack: str | None) -> None:
@@ -115,12 +142,14 @@ def store_waiting_dead_letters() -> int:
         failure = json.loads(text)
         with transaction() as session:
             record_failure(session, failure | {"operation_id": UUID(failure["operation_id"])})
-        client.lrem(WAITING_LIST, -1, text)  # after the commit: the unique key makes a second insert harmless
+        client.lrem(
+            WAITING_LIST, -1, str(text, "utf-8") if isinstance(text, bytes) else text
+        )  # after the commit: the unique key makes a second insert harmless
         stored += 1
     return stored
 
 
-def _row_id(task: Any, args: Any) -> UUID | None:
+def row_of(task: Any, args: Any) -> UUID | None:
     """The work row that a call was about; None for a task without one, and for a call with something else than an id."""
     if not isinstance(task, WorkTask) or not args:
         return None
@@ -128,6 +157,14 @@ def _row_id(task: Any, args: Any) -> UUID | None:
         return UUID(str(args[0]))
     except ValueError:
         return None
+
+
+def _described(task: WorkTask, session: Session, row_id: UUID) -> Json:
+    """The operation's data; an event that cannot even be read must not keep itself out of the dead letters."""
+    try:
+        return task.describe(session, row_id)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        return {"unreadable": type(error).__name__}
 
 
 def _record_or_keep(failure: dict[str, Any]) -> None:
@@ -145,11 +182,11 @@ def _record_or_keep(failure: dict[str, Any]) -> None:
 def _failure(name: str, error: BaseException, *, task_id: str | None, stack: str | None) -> dict[str, Any]:
     return {
         "operation_name": name,
-        "task_id": task_id,
+        "task_id": task_id and str(task_id),
         "reason": _reason(error),
         "error_type": type(error).__name__,
-        "error_message": str(error).replace("\0", "")[:4000],
-        "error_stack": stack and stack.replace("\0", "")[-LONGEST_STACK:],
+        "error_message": str(error)[:4000],
+        "error_stack": stack and stack[-LONGEST_STACK:],
         "needs_confirmation": getattr(error, "needs_confirmation", False),
     }
 
@@ -175,4 +212,4 @@ def _stack_text(einfo: Any, traceback: Any, exception: BaseException) -> str:
 
 
 def _readable(body: Any) -> Json | str:
-    return bytes(body).decode("utf-8", "replace").replace("\0", "")[:4000] if isinstance(body, (bytes, memoryview)) else str(body)[:4000]
+    return bytes(body).decode("utf-8", "replace")[:4000] if isinstance(body, (bytes, memoryview)) else str(body)[:4000]

@@ -39,5 +39,11 @@ class OutcomeUnknown(PermanentFailure):
     needs_confirmation = True
 
 
+class MalformedRowId(PermanentFailure):
+    """A message whose argument is not the id of a row; no row waits for it."""
+
+    reason = "malformed_id"
+
+
 class TaskMemoryError(RedriveError):
     """A task ran out of memory; the original ``MemoryError`` would have stopped the whole worker."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import billiard.pool
 import structlog
@@ -26,6 +26,7 @@ class HardenedTask(Task):  # type: ignore[misc]  # Celery ships no types
 
     abstract = True
     default_retry_delay = 2
+    Request = "tasks.worker_requests:HardenedRequest"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the task body."""
@@ -42,7 +43,7 @@ class VisibilityHeartbeat(bootsteps.StartStopStep):  # type: ignore[misc]
     *dead* worker's messages are delivered again.
     """
 
-    requires = {"celery.worker.consumer.tasks:Tasks"}
+    requires: ClassVar[set[str]] = {"celery.worker.consumer.tasks:Tasks"}
 
     def __init__(self, consumer: Any, **_: Any) -> None:
         self._timer: Any = None

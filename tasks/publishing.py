@@ -31,9 +31,7 @@ class Doorbell(Protocol):
 class RedisDoorbell:
     """Pushes at once, within ``timeout_seconds``; after a failure it stays silent for ``pause_seconds``."""
 
-    def __init__(
-        self, client: redis.Redis, *, pause_seconds: float = 1.0, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, client: redis.Redis, *, pause_seconds: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._pause_seconds = pause_seconds
         self._clock = clock

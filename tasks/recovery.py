@@ -70,16 +70,20 @@ def _top_up(lane: Lane) -> int:
         with transaction() as session:
             rows = lane.table.due(session, limit=room)
             messages = lane.messages(session, rows) if rows else []
-            if not publishing.publish(messages):
-                raise BrokerAwayError
+            _publish(messages)
     except BrokerAwayError:
         return 0
     return len(rows)
 
 
+def _publish(messages: list[Message]) -> None:
+    if not publishing.publish(messages):
+        raise BrokerAwayError
+
+
 def _bury_poison(lane: Lane) -> None:
     with transaction() as session:
-        found = [(row_id, lane.task_of(session, row_id)) for row_id in lane.table.poisoned(session, limit=100)]
-    for row_id, task in found:
+        found = [(row_id, token, lane.task_of(session, row_id)) for row_id, token in lane.table.poisoned(session, limit=100)]
+    for row_id, token, task in found:
         error = Poisonous(f"{MAX_CRASHES} attempts in a row ended without an outcome: each time the worker died or hung")
-        bury_work(task, row_id, error, token=None, task_id=None, stack=None)
+        bury_work(task, row_id, error, token=token)

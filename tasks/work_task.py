@@ -7,6 +7,7 @@ there were enough, the last error is raised and ``task_failure`` buries the oper
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,9 +15,9 @@ from typing import Any, ClassVar, NoReturn
 from uuid import UUID
 
 import structlog
-from celery.exceptions import Retry
+from celery.exceptions import Retry, SoftTimeLimitExceeded
 from kombu.exceptions import OperationalError
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from models.connection import transaction
@@ -24,7 +25,7 @@ from models.schema import Json
 from models.work import Claim, LeaseLostError, WorkTable
 from settings import get_settings
 from tasks.backoff import retry_delay
-from tasks.errors import Deferred, PermanentFailure, RetryLater
+from tasks.errors import Deferred, MalformedRowId, PermanentFailure, RetryLater
 from tasks.hardening import HardenedTask
 
 log = structlog.get_logger()
@@ -55,9 +56,7 @@ class WorkTask(HardenedTask):
 
     def attempt(self, row_id: str, work: Callable[[Claim], str]) -> str:
         """Claim the row and do ``work`` with the claim; returns its outcome, or why nothing was done."""
-        with transaction() as session:
-            lease = timedelta(seconds=get_settings().lease_seconds)
-            claim = self.work_table.claim(session, UUID(row_id), holder=self.request.id or "direct", lease=lease)
+        claim = self._claim(row_id)
         if claim is None:
             return "not due"  # done, held by another worker, or not yet: a doubled message ends here
         self.request.claim, self.request.started = claim, time.monotonic()
@@ -67,6 +66,7 @@ class WorkTask(HardenedTask):
             outcome = "lease lost"
         except PermanentFailure as failure:
             self._log(claim, "dead", error=type(failure).__name__)
+            self.request.error = failure
             raise
         self._log(claim, outcome)
         return outcome
@@ -79,11 +79,21 @@ class WorkTask(HardenedTask):
             self._retry_unclaimed(error)
         if not isinstance(error, Deferred) and claim.attempts > self.max_retries:
             self._log(claim, "dead", error=type(error).__name__)
+            self.request.error = error
             raise error
         delay = self._delay(error, claim.attempts)
         self._log(claim, "deferred" if isinstance(error, Deferred) else "retry", error=type(error).__name__, delay=delay)
         self._put_back(claim, error, delay)
         self._end_with_retry(error, delay, send=not isinstance(error, Deferred))
+
+    def _claim(self, row_id: str) -> Claim | None:
+        try:
+            row = UUID(row_id)
+        except (ValueError, TypeError, AttributeError):
+            raise MalformedRowId(f"{row_id!r} is not the id of a row") from None
+        holder = holder_of(self.request.id, self.request.hostname, os.getpid())
+        with transaction() as session:
+            return self.work_table.claim(session, row, holder=holder, lease=timedelta(seconds=get_settings().lease_seconds))
 
     def _delay(self, error: BaseException, attempt: int) -> timedelta:
         if isinstance(error, Deferred):
@@ -105,8 +115,8 @@ class WorkTask(HardenedTask):
             log.warning("database.away", table=self.work_table.name, row_id=str(claim.id), error=type(away).__name__)
 
     def _retry_unclaimed(self, error: BaseException) -> NoReturn:
-        """Nothing was claimed: if the database is away, ask again a few times; the row waits there in any case."""
-        if not isinstance(error, DBAPIError):
+        """Nothing was claimed: if the database is away or hangs, ask again a few times; the row waits there in any case."""
+        if not isinstance(error, (SQLAlchemyError, SoftTimeLimitExceeded)):
             raise error
         retries = self.request.retries
         delay = retry_delay(retries + 1, unit_seconds=get_settings().retry_unit_seconds)
@@ -124,8 +134,9 @@ class WorkTask(HardenedTask):
         raise Retry(exc=error, when=delay.total_seconds())
 
     def _log(self, claim: Claim, outcome: str, *, error: str | None = None, delay: timedelta | None = None) -> None:
+        event = f"{self.operation_type}.attempted"
         log.info(
-            f"{self.operation_type}.attempted",
+            event,
             task=self.name,
             task_id=self.request.id,
             row_id=str(claim.id),
@@ -136,6 +147,11 @@ class WorkTask(HardenedTask):
             delay_seconds=delay and round(delay.total_seconds(), 1),
             duration_ms=round((time.monotonic() - self.request.started) * 1000),
         )
+
+
+def holder_of(task_id: str | None, hostname: str | None, pid: int | None) -> str:
+    """Who holds a lease. A doubled message has the same task id, so the process is named too: one of the two may die alone."""
+    return f"{task_id}@{hostname}/{pid}"
 
 
 def _summary(error: BaseException) -> str:
