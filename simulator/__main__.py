@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 import click
 
 from settings import Settings, SettingsError, secrets_in
+from simulator.account import Options
 from simulator.script import Receiver, ResendScript
-from simulator.server import LOOPBACK, Options, serve
+from simulator.server import LOOPBACK, serve
 
 
 @click.command()

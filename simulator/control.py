@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import requests
 
-from simulator.script import Receiver, Rule
+from simulator.mail.notices import NoticeType
+from simulator.payments.till import BuyerAction
+from simulator.records import AcceptedEmail, MadeEvent, Summary
+from simulator.script import Receiver, Rule, Trigger
 
 START_SECONDS = 20
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,43 +23,6 @@ ROOT = Path(__file__).resolve().parent.parent
 
 class SimulatorError(Exception):
     """The simulator does not run or refused what was asked; the message says which."""
-
-
-@dataclass(frozen=True)
-class AcceptedEmail:
-    """One mail that the simulated Resend took; html and text are None when bodies are not kept."""
-
-    seq: int
-    id: str
-    idempotency_key: str | None
-    dedupe: str | None
-    sender: str
-    to: list[str]
-    subject: str
-    html: str | None
-    text: str | None
-    headers: dict[str, str]
-    tags: list[dict[str, str]]
-    accepted_at: float
-    last_event: str
-    batch_index: int | None
-
-    @classmethod
-    def read(cls, content: Mapping[str, Any]) -> Self:
-        values = {**content, "sender": content["from"]}
-        return cls(**{field.name: values[field.name] for field in fields(cls)})
-
-
-@dataclass(frozen=True)
-class Summary:
-    """Counts for "nothing twice": both maps of duplicates are empty when no mail was accepted a second time."""
-
-    accepted: int
-    requests: int
-    distinct_dedupe_headers: int
-    without_dedupe_header: int
-    duplicate_keys: dict[str, int]
-    duplicate_dedupe_headers: dict[str, int]
 
 
 class SimulatorClient:
@@ -88,26 +53,65 @@ class SimulatorClient:
         """Move the simulated clock, by which idempotency keys expire and quotas renew."""
         self._post("/control/clock", {"advance_seconds": seconds})
 
+    def send_webhooks_to(self, web_url: str) -> None:
+        """Deliver to ``{web_url}/webhooks/stripe`` and ``/webhooks/resend`` from now on."""
+        self._post("/control/receiver", {"web_url": web_url})
+
     def script_resend(self, *, rules: list[Rule] | None = None, **changes: Any) -> dict[str, Any]:
         """Change how the Resend side behaves: any field of ``ResendScript``; what is not named stays. ``rules`` are re-armed."""
         return self._post("/control/resend/script", _with_rules(changes, rules))
 
     def emails(self, *, to: str | None = None, key: str | None = None) -> list[AcceptedEmail]:
         """Every accepted mail, the oldest first."""
-        found: list[AcceptedEmail] = []
-        after: int | None = 0
-        while after is not None:
-            page = self._get("/control/resend/emails", {"after": after, "to": to, "key": key})
-            found += [AcceptedEmail.read(content) for content in page["emails"]]
-            after = page["next_after"]
-        return found
+        return [AcceptedEmail.read(content) for content in self._pages("/control/resend/emails", "emails", to=to, key=key)]
 
     def requests(self, *, limit: int = 1000) -> dict[str, Any]:
-        """``total``, ``outcomes`` and ``paths`` (exact counts), and the newest ``requests`` in full."""
+        """``total``, ``outcomes`` and ``paths`` (exact counts), and the newest ``requests`` to Resend in full."""
         return self._get("/control/resend/requests", {"limit": limit})
 
     def summary(self) -> Summary:
         return Summary(**self._get("/control/resend/summary"))
+
+    def send_resend_event(self, email_id: str, notice: NoticeType, **details: Any) -> str:
+        """Tell the shop what became of a mail, for example ``"email.bounced", type="Transient"``; returns the ``svix-id``."""
+        wanted = {"email_id": email_id, "type": notice, "details": details}
+        return str(self._post("/control/resend/events", wanted)["id"])
+
+    def resend_events(self) -> list[MadeEvent]:
+        """Every notice about a mail with its deliveries, the oldest first."""
+        return [MadeEvent(**content) for content in self._pages("/control/resend/events", "events")]
+
+    def script_stripe(self, *, rules: list[Rule] | None = None, **changes: Any) -> dict[str, Any]:
+        """Change how the Stripe side behaves: any field of ``StripeScript``, such as ``delivery={"gap_next": 3}``."""
+        return self._post("/control/stripe/script", _with_rules(changes, rules))
+
+    def stripe_requests(self, *, limit: int = 1000) -> dict[str, Any]:
+        """As ``requests``, of the calls to the Stripe API."""
+        return self._get("/control/stripe/requests", {"limit": limit})
+
+    def trigger(self, event_type: str, **details: Any) -> list[MadeEvent]:
+        """Make an event and try to deliver it: any field of ``Trigger``. The triggered event is the last of those returned."""
+        wanted = Trigger(type=event_type, **details).model_dump()
+        return _events(self._post("/control/stripe/trigger", wanted))
+
+    def buyer_does(self, session_id: str, action: BuyerAction) -> list[MadeEvent]:
+        """Act on the checkout page; returns the events that follow after each was tried once."""
+        return _events(self._post(f"/control/stripe/sessions/{session_id}/{action}", {}))
+
+    def events(self) -> list[MadeEvent]:
+        """Every Stripe event with its deliveries, the oldest first, also those that were never sent."""
+        return [MadeEvent(**content) for content in self._pages("/control/stripe/events", "events")]
+
+    def deliver_again(self, event_id: str) -> MadeEvent:
+        """Deliver an event once more, also one that was withheld."""
+        return _events(self._post(f"/control/stripe/events/{event_id}/deliver", {}))[0]
+
+    def _pages(self, path: str, name: str, **query: Any) -> Iterator[dict[str, Any]]:
+        after: int | None = 0
+        while after is not None:
+            page = self._get(path, {"after": after, **query})
+            yield from page[name]
+            after = page["next_after"]
 
     def _get(self, path: str, query: Mapping[str, Any] | None = None) -> dict[str, Any]:
         given = {name: value for name, value in (query or {}).items() if value is not None}
@@ -133,7 +137,7 @@ def start_simulator(
     receiver: Receiver | None = None,
     data_folder: Path | None = None,
     port: int = 0,
-    options: tuple[str, ...] = (),
+    options: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[SimulatorClient]:
     """A simulator process on a free port, ready when the block begins and gone when it ends."""
@@ -176,3 +180,7 @@ def _receiver_environment(receiver: Receiver | None) -> dict[str, str]:
 
 def _with_rules(changes: dict[str, Any], rules: list[Rule] | None) -> dict[str, Any]:
     return changes if rules is None else {**changes, "rules": [rule.model_dump() for rule in rules]}
+
+
+def _events(content: Mapping[str, Any]) -> list[MadeEvent]:
+    return [MadeEvent(**event) for event in content["events"]]

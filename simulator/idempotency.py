@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING
 
 from simulator.store import Store
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 KEPT_SECONDS = 24 * 60 * 60
 
@@ -22,14 +17,6 @@ class KeyInFlight(Exception):
 
 class KeyReused(Exception):
     """The key was used before with another body."""
-
-
-@dataclass(frozen=True)
-class Kept:
-    """The first answer under a key."""
-
-    status: int
-    body: bytes
 
 
 def fingerprint(*parts: bytes) -> bytes:
@@ -59,20 +46,19 @@ class KeyRing:
         finally:
             self._in_flight.discard(key)
 
-    def answer_for(self, key: str, print_: bytes) -> Kept | None:
-        """The kept answer to the same request; raises ``KeyReused`` for another one."""
+    def once(self, key: str, print_: bytes, answer: Callable[[], bytes]) -> tuple[bytes, bool]:
+        """The first answer to this request, and whether it is a replay; ``answer`` is called, and kept, only for a new key."""
         row = self._store.row(
-            "SELECT fingerprint, status, body FROM idempotency_keys WHERE provider = ? AND key = ? AND expires_at > ?",
+            "SELECT fingerprint, body FROM idempotency_keys WHERE provider = ? AND key = ? AND expires_at > ?",
             (self._provider, key, self._now()),
         )
-        if row is None:
-            return None
-        if row["fingerprint"] != print_:
+        if row is not None and row["fingerprint"] != print_:
             raise KeyReused
-        return Kept(row["status"], row["body"])
-
-    def keep(self, key: str, print_: bytes, status: int, body: bytes) -> None:
+        if row is not None:
+            return row["body"], True
+        body = answer()
         self._store.run(
-            "INSERT OR REPLACE INTO idempotency_keys VALUES (?, ?, ?, ?, ?, ?)",
-            (self._provider, key, print_, status, body, self._now() + KEPT_SECONDS),
+            "INSERT OR REPLACE INTO idempotency_keys VALUES (?, ?, ?, ?, ?)",
+            (self._provider, key, print_, body, self._now() + KEPT_SECONDS),
         )
+        return body, False

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, deque
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from aiohttp import web
 
 NEWEST_KEPT = 10_000
 
@@ -32,7 +35,19 @@ class RequestLog:
         self._outcomes: Counter[str] = Counter()
         self._paths: Counter[str] = Counter()
 
-    def note(self, entry: LoggedRequest) -> None:
+    def note(self, request: web.Request, path: str, status: int, started: float, at: float) -> None:
+        """Log an answered request; what its handler left in it, ``outcome`` first of all, tells how it went."""
+        entry = LoggedRequest(
+            at=at,
+            method=request.method,
+            path=path,
+            status=status,
+            outcome=request.get("outcome", "ok"),
+            duration_ms=round((time.perf_counter() - started) * 1000, 3),
+            idempotency_key=request.headers.get("Idempotency-Key"),
+            recipients=tuple(request.get("recipients", ())),
+            mails=request.get("mails", 0),
+        )
         self._newest.append(entry)
         self._outcomes[entry.outcome] += 1
         self._paths[f"{entry.method} {entry.path}"] += 1

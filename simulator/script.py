@@ -95,6 +95,27 @@ class Receiver(_Strict):
     resend_secrets: tuple[str, ...]
 
 
+class Trigger(_Strict):
+    """An event to make by hand, about a session of the simulator if one is named, else about a sale made up on the spot."""
+
+    type: str = Field(min_length=1, max_length=200)
+    session_id: str | None = None
+    purchase_id: str | None = None
+    email: str = "ada@example.com"
+    amount_cents: int = Field(default=2500, ge=0)
+    currency: str = Field(default="usd", pattern="^[a-z]{3}$")
+    description: str = "Leads"
+    metadata: dict[str, str] = Field(default_factory=dict)
+    payment_status: Literal["paid", "unpaid", "no_payment_required"] = "paid"
+    refund_cents: int | None = Field(default=None, gt=0)
+    refunded_before_cents: int = Field(default=0, ge=0)
+    dispute_status: str | None = None
+    livemode: bool = False
+    override: dict[str, Any] = Field(default_factory=dict)
+    times: int = Field(default=1, ge=1, le=100, description="how often the same event is delivered")
+    deliver: bool = True
+
+
 def changed(current: Model, request: dict[str, Any]) -> Model:
     """``current`` with the fields of ``request`` replaced, also inside ``delivery``; raises ``ValidationError``."""
     merged = current.model_dump()

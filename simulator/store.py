@@ -15,9 +15,14 @@ CREATE TABLE IF NOT EXISTS emails (
     seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, body_id INTEGER, batch_index INTEGER, idempotency_key TEXT, dedupe TEXT,
     sender TEXT NOT NULL, recipients TEXT NOT NULL, subject TEXT NOT NULL, accepted_at REAL NOT NULL, last_event TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS idempotency_keys (
-    provider TEXT NOT NULL, key TEXT NOT NULL, fingerprint BLOB NOT NULL, status INTEGER NOT NULL, body BLOB NOT NULL,
+    provider TEXT NOT NULL, key TEXT NOT NULL, fingerprint BLOB NOT NULL, body BLOB NOT NULL,
     expires_at REAL NOT NULL, PRIMARY KEY (provider, key)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS stripe_objects (id TEXT PRIMARY KEY, seq INTEGER NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS stripe_objects (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, body TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS sessions_by_purchase ON stripe_objects (json_extract(body, '$.client_reference_id'))
+    WHERE kind = 'checkout.session';
+CREATE INDEX IF NOT EXISTS sessions_by_payment ON stripe_objects (json_extract(body, '$.payment_intent')) WHERE kind = 'checkout.session';
+CREATE INDEX IF NOT EXISTS open_sessions ON stripe_objects (json_extract(body, '$.expires_at'))
+    WHERE kind = 'checkout.session' AND json_extract(body, '$.status') = 'open';
 CREATE TABLE IF NOT EXISTS events (
     seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, provider TEXT NOT NULL, type TEXT NOT NULL, created REAL NOT NULL,
     body BLOB NOT NULL, state TEXT NOT NULL, attempts TEXT NOT NULL DEFAULT '[]');

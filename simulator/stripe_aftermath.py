@@ -7,7 +7,7 @@ from simulator.stripe_sale import ACCOUNT, Sale
 
 
 def refund(sale: Sale, *, refund_id: str, amount_cents: int, created: int, status: str = "succeeded") -> StripeJson:
-    """One refund of all or part of a charge; a failed one says why."""
+    """One refund of all or part of a charge; a failed one says why. It does not inherit the metadata of the payment."""
     body: StripeJson = {
         "id": refund_id,
         "object": "refund",
@@ -20,7 +20,7 @@ def refund(sale: Sale, *, refund_id: str, amount_cents: int, created: int, statu
             "card": {"reference": "7104291523", "reference_status": "available", "reference_type": "acquirer_reference_number"},
             "type": "card",
         },
-        "metadata": sale.all_metadata,
+        "metadata": {},
         "payment_intent": sale.payment_intent_id,
         "payment_method": sale.other_id("pm_1"),
         "reason": "requested_by_customer",
@@ -71,53 +71,54 @@ def dispute(sale: Sale, *, status: str, created: int) -> StripeJson:
 
 def invoice(sale: Sale) -> StripeJson:
     """A paid invoice of a subscription, in the shape since 2025-03-31.basil: the subscription hangs under ``parent``."""
-    subscription, customer = sale.other_id("sub_1"), sale.other_id("cus_")
+    subscription = sale.other_id("sub_1")
+    lines = {"object": "list", "data": [_invoice_line(sale, subscription)], "has_more": False, "total_count": 1, "url": "/v1/invoices"}
     return {
         "id": sale.other_id("in_1"),
         "object": "invoice",
+        **_invoice_defaults(),
+        **dict.fromkeys(("amount_due", "amount_paid", "subtotal", "subtotal_excluding_tax", "total"), sale.amount_cents),
+        "created": sale.created,
+        "currency": sale.currency,
+        "customer": sale.other_id("cus_"),
+        "customer_email": sale.email,
+        "customer_name": sale.name,
+        "lines": lines,
+        "livemode": sale.livemode,
+        "parent": {
+            "quote_details": None,
+            "subscription_details": {"metadata": sale.all_metadata, "subscription": subscription},
+            "type": "subscription_details",
+        },
+        "period_end": sale.created,
+        "period_start": sale.created,
+        "status_transitions": nulls("marked_uncollectible_at voided_at") | {"finalized_at": sale.created, "paid_at": sale.created},
+    }
+
+
+def _invoice_defaults() -> StripeJson:
+    zeros = ("amount_remaining", "amount_overpaid", "amount_shipping", "starting_balance", "ending_balance", "attempt_count")
+    return {
         **nulls(
             "account_tax_ids application automatically_finalizes_at custom_fields customer_address customer_phone"
             " customer_shipping default_payment_method default_source description due_date footer from_invoice"
             " last_finalization_error latest_revision next_payment_attempt on_behalf_of receipt_number rendering shipping_cost"
             " shipping_details statement_descriptor test_clock"
         ),
-        **dict.fromkeys(
-            ("amount_remaining", "amount_overpaid", "amount_shipping", "starting_balance", "ending_balance", "attempt_count"), 0
-        ),
-        **dict.fromkeys(("amount_due", "amount_paid", "subtotal", "subtotal_excluding_tax", "total"), sale.amount_cents),
+        **dict.fromkeys(zeros, 0),
         "account_country": "US",
         "account_name": "Redrive Demo Shop",
         "attempted": True,
         "automatic_tax": nulls("disabled_reason liability provider status") | {"enabled": False},
         "billing_reason": "subscription_create",
         "collection_method": "charge_automatically",
-        "created": sale.created,
-        "currency": sale.currency,
-        "customer": customer,
-        "customer_email": sale.email,
-        "customer_name": sale.name,
         "customer_tax_exempt": "none",
         "hosted_invoice_url": f"https://invoice.stripe.com/i/{ACCOUNT}/test",
         "issuer": {"type": "self"},
-        "lines": {"object": "list", "data": [_invoice_line(sale, subscription)], "has_more": False, "total_count": 1, "url": "/v1/invoices"},
-        "livemode": sale.livemode,
         "metadata": {},
         "number": "RDRV-0001",
-        "parent": {
-            "quote_details": None,
-            "subscription_details": {"metadata": sale.all_metadata, "subscription": subscription},
-            "type": "subscription_details",
-        },
         "payment_settings": nulls("default_mandate payment_method_options payment_method_types"),
-        "period_end": sale.created,
-        "period_start": sale.created,
         "status": "paid",
-        "status_transitions": {
-            "finalized_at": sale.created,
-            "marked_uncollectible_at": None,
-            "paid_at": sale.created,
-            "voided_at": None,
-        },
     }
 
 

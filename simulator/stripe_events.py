@@ -102,15 +102,15 @@ def _completed(sale: Sale, details: Details) -> Built:
     return checkout_session(sale, payment_status=details.payment_status), None
 
 
-def _async_payment_succeeded(sale: Sale, details: Details) -> Built:
+def _async_payment_succeeded(sale: Sale, _details: Details) -> Built:
     return checkout_session(sale, payment_status="paid"), None
 
 
-def _async_payment_failed(sale: Sale, details: Details) -> Built:
+def _async_payment_failed(sale: Sale, _details: Details) -> Built:
     return checkout_session(sale, payment_status="unpaid"), None
 
 
-def _expired(sale: Sale, details: Details) -> Built:
+def _expired(sale: Sale, _details: Details) -> Built:
     return checkout_session(sale, status="expired", payment_status="unpaid"), None
 
 
@@ -142,15 +142,15 @@ def _dispute_closed(sale: Sale, details: Details) -> Built:
     return dispute(sale, status=details.dispute_status or "lost", created=details.at), {"status": "under_review"}
 
 
-def _invoice_paid(sale: Sale, details: Details) -> Built:
+def _invoice_paid(sale: Sale, _details: Details) -> Built:
     return invoice(sale), None
 
 
-def _payment_succeeded(sale: Sale, details: Details) -> Built:
+def _payment_succeeded(sale: Sale, _details: Details) -> Built:
     return payment_intent(sale), None
 
 
-def _unknown(sale: Sale, details: Details) -> Built:
+def _unknown(sale: Sale, _details: Details) -> Built:
     return {"id": sale.other_id("obj_"), "object": "unheard_of", "livemode": sale.livemode, "metadata": sale.all_metadata}, None
 
 

@@ -14,7 +14,11 @@ ACCOUNT = "acct_1SimulatorRedrive"
 
 @dataclass(frozen=True, kw_only=True)
 class Sale:
-    """The ids follow from ``purchase_id`` unless given, so any process can name the session of a purchase."""
+    """The ids follow from ``purchase_id`` unless given, so any process can name the session of a purchase.
+
+    Stripe copies nothing from a session to its payment: ``payment_metadata`` is what the shop gave as
+    ``payment_intent_data[metadata]``, and stands on the payment intent and its charge.
+    """
 
     purchase_id: str
     email: str = "ada@example.com"
@@ -26,6 +30,7 @@ class Sale:
     livemode: bool = False
     payment_method: str = "card"
     metadata: Mapping[str, str] = field(default_factory=dict)
+    payment_metadata: Mapping[str, str] | None = None
     shop_url: str = "http://127.0.0.1:8000"
     session_id: str = ""
     payment_intent_id: str = ""
@@ -43,6 +48,10 @@ class Sale:
     @property
     def all_metadata(self) -> dict[str, str]:
         return {"purchase_id": self.purchase_id, **self.metadata}
+
+    @property
+    def metadata_of_payment(self) -> dict[str, str]:
+        return self.all_metadata if self.payment_metadata is None else dict(self.payment_metadata)
 
     def other_id(self, prefix: str) -> str:
         """The id of one more object of this sale: its payment method, balance transaction, invoice and so on."""

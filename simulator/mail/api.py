@@ -17,7 +17,7 @@ from simulator.mail.errors import ApiError
 from simulator.mail.limits import Quota, RequestLimit
 from simulator.mail.mailbox import Arrival, Mailbox
 from simulator.mail.validation import MAX_BATCH, check_mail, recipients_of
-from simulator.request_log import LoggedRequest, RequestLog
+from simulator.request_log import RequestLog
 from simulator.script import Action, ResendScript
 from simulator.store import Store
 
@@ -47,6 +47,10 @@ class ResendApi:
         self._quota.daily, self._quota.monthly = script.daily_quota, script.monthly_quota
         self.mailbox.keep_bodies, self.mailbox.dedupe_header = script.keep_bodies, script.dedupe_header
 
+    def forget(self) -> None:
+        self.log.clear()
+        self._quota.forget()
+
     def routes(self) -> list[web.RouteDef]:
         return [
             web.post("/resend/emails", self._logged(self._send)),
@@ -69,24 +73,10 @@ class ResendApi:
                 request["outcome"] = request.get("outcome", error.name)
                 response = error.response()
             response.headers.update(rate_headers)
-            self._note(request, response.status, started)
+            self.log.note(request, _path(request), response.status, started, self._clock.now())
             return response
 
         return handle
-
-    def _note(self, request: web.Request, status: int, started: float) -> None:
-        entry = LoggedRequest(
-            at=self._clock.now(),
-            method=request.method,
-            path=_path(request),
-            status=status,
-            outcome=request.get("outcome", "ok"),
-            duration_ms=round((time.perf_counter() - started) * 1000, 3),
-            idempotency_key=request.headers.get("Idempotency-Key"),
-            recipients=tuple(request.get("recipients", ())),
-            mails=request.get("mails", 0),
-        )
-        self.log.note(entry)
 
     def _authorise(self, request: web.Request) -> None:
         scheme, _, key = request.headers.get("Authorization", "").partition(" ")
@@ -133,15 +123,12 @@ class ResendApi:
 
     def _once(self, request: web.Request, payload: object, body: bytes, key: str) -> web.Response:
         same = fingerprint(_path(request).encode(), body)
-        kept = self._keys.answer_for(key, same)
-        if kept is not None:
+        answer, replayed = self._keys.once(key, same, lambda: self._accept(request, payload, body, key))
+        if replayed:
             request["outcome"] = "replayed"
-            return web.Response(status=kept.status, body=kept.body, content_type="application/json")
-        response = _json(self._accept(request, payload, body, key))
-        self._keys.keep(key, same, 200, bytes(response.body))  # type: ignore[arg-type]
-        return response
+        return _json(answer)
 
-    def _accept(self, request: web.Request, payload: object, body: bytes, key: str | None) -> dict[str, Any]:
+    def _accept(self, request: web.Request, payload: object, body: bytes, key: str | None) -> bytes:
         batch = _path(request) == "/emails/batch"
         arrivals, errors = self._checked_batch(request, payload) if batch else ([Arrival(self._checked(payload))], [])
         self._quota.check(len(arrivals))
@@ -150,9 +137,9 @@ class ResendApi:
         request["outcome"], request["mails"] = "accepted", len(ids)
         self._on_accepted(ids)
         if not batch:
-            return {"id": ids[0]}
+            return _encoded({"id": ids[0]})
         answer: dict[str, Any] = {"data": [{"id": email_id} for email_id in ids]}
-        return answer if _strict(request) else answer | {"errors": errors}
+        return _encoded(answer if _strict(request) else answer | {"errors": errors})
 
     def _checked(self, payload: object, *, in_batch: bool = False) -> Any:
         return check_mail(payload, in_batch=in_batch, unverified_domains=self.script.unverified_domains)
@@ -181,13 +168,14 @@ class ResendApi:
         found = self.mailbox.find(email_id)
         if found is None:
             raise ApiError("not_found", "There is no email with this id.")
-        return _json({"object": "email", **_public(found), "html": found["html"], "text": found["text"]})
+        return _json(_encoded({"object": "email", **_public(found), "html": found["html"], "text": found["text"]}))
 
     async def _list(self, request: web.Request) -> web.Response:
         await self._read_fault(request)
         limit = min(int(request.query.get("limit", "20")), 100)
         found = self.mailbox.newest(limit=limit + 1)
-        return _json({"object": "list", "has_more": len(found) > limit, "data": [_public(mail) for mail in found[:limit]]})
+        data = [_public(mail) for mail in found[:limit]]
+        return _json(_encoded({"object": "list", "has_more": len(found) > limit, "data": data}))
 
     async def _nothing_here(self, request: web.Request) -> web.Response:
         raise ApiError("method_not_allowed" if _path(request).startswith("/emails") else "not_found")
@@ -214,8 +202,12 @@ def _parsed(body: bytes) -> object:
         raise ApiError("validation_error", "The request body is not JSON.", status=400) from None
 
 
-def _json(content: dict[str, Any]) -> web.Response:
-    return web.Response(body=json.dumps(content).encode(), content_type="application/json")
+def _encoded(content: dict[str, Any]) -> bytes:
+    return json.dumps(content).encode()
+
+
+def _json(body: bytes) -> web.Response:
+    return web.Response(body=body, content_type="application/json")
 
 
 def _public(mail: dict[str, Any]) -> dict[str, Any]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from simulator.json_requests import json_object, number, reply
+from simulator.courier import Courier
+from simulator.json_requests import json_object, number, refuse, reply
 from simulator.mail.api import ResendApi
+from simulator.mail.notices import NOTICE_TYPES, Notices, UnknownEmail
 from simulator.script import changed
 
 MAX_PAGE = 5000
@@ -14,8 +16,10 @@ MAX_PAGE = 5000
 class ResendControl:
     """Routes under ``/control/resend``."""
 
-    def __init__(self, api: ResendApi) -> None:
+    def __init__(self, api: ResendApi, notices: Notices, courier: Courier) -> None:
         self._api = api
+        self._notices = notices
+        self._courier = courier
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -24,6 +28,8 @@ class ResendControl:
             web.get("/control/resend/emails", self._emails),
             web.get("/control/resend/requests", self._requests),
             web.get("/control/resend/summary", self._summary),
+            web.get("/control/resend/events", self._events),
+            web.post("/control/resend/events", self._send_event),
         ]
 
     async def _script(self, request: web.Request) -> web.Response:
@@ -31,7 +37,11 @@ class ResendControl:
 
     async def _set_script(self, request: web.Request) -> web.Response:
         wanted = await json_object(request)
-        self._api.apply(changed(self._api.script, wanted), rearm="rules" in wanted)
+        script = changed(self._api.script, wanted)
+        self._api.apply(script, rearm="rules" in wanted)
+        self._notices.automatic = script.automatic_events
+        if "delivery" in wanted:
+            self._courier.apply(script.delivery)
         return await self._script(request)
 
     async def _emails(self, request: web.Request) -> web.Response:
@@ -45,3 +55,18 @@ class ResendControl:
 
     async def _summary(self, request: web.Request) -> web.Response:
         return reply(self._api.mailbox.summary() | {"requests": self._api.log.shown(limit=0)["total"]})
+
+    async def _events(self, request: web.Request) -> web.Response:
+        limit = min(number(request, "limit", MAX_PAGE), MAX_PAGE)
+        events = self._courier.log.page(after=number(request, "after", 0), limit=limit)
+        return reply({"events": events, "next_after": events[-1]["seq"] if len(events) == limit else None})
+
+    async def _send_event(self, request: web.Request) -> web.Response:
+        wanted = await json_object(request)
+        if wanted.get("type") not in NOTICE_TYPES:
+            return refuse(f"A notice is one of {', '.join(NOTICE_TYPES)}.")
+        try:
+            message_id = self._notices.send(str(wanted.get("email_id")), wanted["type"], wanted.get("details"))
+        except UnknownEmail as error:
+            return refuse(str(error), 404)
+        return reply({"id": message_id})

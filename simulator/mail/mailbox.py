@@ -48,8 +48,12 @@ class Mailbox:
         return [row[0] for row in rows]
 
     def find(self, email_id: str) -> dict[str, Any] | None:
-        row = self._store.row(f"{LIST} WHERE e.id = ?", (email_id,))
-        return None if row is None else _shown(row)
+        return next(iter(self.find_all([email_id])), None)
+
+    def find_all(self, email_ids: Sequence[str]) -> list[dict[str, Any]]:
+        rows = self._store.rows(f"{LIST} WHERE e.id IN (SELECT value FROM json_each(?)) ORDER BY e.seq", (json.dumps(list(email_ids)),))
+        payloads: dict[int, Any] = {}  # a batch's body is parsed once, not once for each of its hundred mails
+        return [_shown(row, payloads) for row in rows]
 
     def note_event(self, email_id: str, event: str) -> None:
         self._store.run("UPDATE emails SET last_event = ? WHERE id = ?", (event, email_id))
@@ -61,7 +65,7 @@ class Mailbox:
             " instr(char(10) || e.recipients || char(10), char(10) || :to || char(10)) > 0) ORDER BY e.seq LIMIT :limit",
             {"after": after, "key": key, "to": to, "limit": limit},
         )
-        payloads: dict[int, Any] = {}  # a batch's body is parsed once, not once for each of its hundred mails
+        payloads: dict[int, Any] = {}
         return [_shown(row, payloads) for row in rows]
 
     def newest(self, *, limit: int, before: int | None = None, search: str = "") -> list[dict[str, Any]]:
@@ -72,10 +76,17 @@ class Mailbox:
         )
         return [_shown(row) for row in rows]
 
+    def count(self) -> int:
+        return self._store.number("SELECT count(*) FROM emails")
+
+    def latest(self) -> int:
+        """The number of the newest mail; it changes when one arrives."""
+        return self._store.number("SELECT max(seq) FROM emails")
+
     def summary(self) -> dict[str, Any]:
         """How many were accepted, and which key or dedupe header more than once: none, if nothing was sent twice."""
         return {
-            "accepted": self._store.number("SELECT count(*) FROM emails"),
+            "accepted": self.count(),
             "distinct_dedupe_headers": self._store.number("SELECT count(DISTINCT dedupe) FROM emails"),
             "without_dedupe_header": self._store.number("SELECT count(*) FROM emails WHERE dedupe IS NULL"),
             "duplicate_keys": self._repeated("idempotency_key", ", batch_index"),
