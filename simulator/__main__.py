@@ -23,7 +23,7 @@ from simulator.server import LOOPBACK, serve
 @click.option("--web-url", default=None, help="The receiver of webhooks; default: PUBLIC_URL.")
 @click.option("--automatic-events/--no-automatic-events", default=False, help="Send delivered and bounced events after each mail.")
 @click.option("--rate-limit", type=int, default=0, help="Resend requests a second; 0: no limit.")
-def main(port: int | None, data_folder: Path | None, web_url: str | None, automatic_events: bool, rate_limit: int) -> None:
+def main(port: int | None, data_folder: Path | None, web_url: str | None, *, automatic_events: bool, rate_limit: int) -> None:
     """An offline Stripe and Resend with an inbox page, for development, demos and tests."""
     if os.environ.get("REDRIVE_ENV", "").strip() == "production":
         sys.exit("The simulator does not run with REDRIVE_ENV=production: it would swallow real mail.")
@@ -59,7 +59,7 @@ async def _run(options: Options, host: str, port: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async for bound in serve(options, host, port, stop):
-        print(f"simulator ready on http://{host}:{bound}", flush=True)
+        click.echo(f"simulator ready on http://{host}:{bound}")
 
 
 if __name__ == "__main__":

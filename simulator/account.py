@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from simulator.clock import Clock
@@ -30,8 +30,8 @@ class Options:
 
     receiver: Receiver
     data_folder: Path | None = None
-    resend: ResendScript = ResendScript()
-    stripe: StripeScript = StripeScript()
+    resend: ResendScript = field(default_factory=ResendScript)
+    stripe: StripeScript = field(default_factory=StripeScript)
 
 
 class Simulator:
@@ -43,8 +43,9 @@ class Simulator:
         self.clock = Clock()
         self.store = Store(options.data_folder)
         self.resend_courier = Courier(EventLog("resend", self.store), self.clock, self._resend_url, self._sign_for_resend)
-        self.resend = ResendApi(self.store, self.clock, lambda ids: self.notices.after_acceptance(ids))
+        self.resend = ResendApi(self.store, self.clock)
         self.notices = Notices(self.resend.mailbox, self.resend_courier, self.clock)
+        self.resend.on_accepted = self.notices.after_acceptance
         self.stripe_courier = Courier(EventLog("stripe", self.store), self.clock, self._stripe_url, self._sign_for_stripe)
         ledger = Ledger(self.store)
         till = Till(ledger, self.clock.now)

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +125,7 @@ class SimulatorClient:
             response = self._session.request(method, self.base_url + path, timeout=30, **arguments)
         except requests.RequestException as error:
             raise SimulatorError(f"The simulator does not answer on {self.base_url}: start it with `make run`.") from error
-        if response.status_code >= 400:
+        if not response.ok:
             raise SimulatorError(f"The simulator refused {method} {path}: {response.text}")
         content: dict[str, Any] = response.json()
         return content
@@ -160,9 +160,8 @@ def start_simulator(
 
 def _announced_url(process: subprocess.Popen[str]) -> str:
     """The simulator says in its first line where it listens; with no line it has said on stderr why not."""
-    assert process.stdout is not None
-    with process.stdout:
-        url = process.stdout.readline().strip().rpartition(" ")[2]
+    with process.stdout or nullcontext() as output:
+        url = output.readline().strip().rpartition(" ")[2] if output else ""
     if not url.startswith("http"):
         raise SimulatorError(f"The simulator did not start (exit code {process.wait(timeout=START_SECONDS)}).")
     return url

@@ -11,11 +11,11 @@ from simulator.store import Store
 KEPT_SECONDS = 24 * 60 * 60
 
 
-class KeyInFlight(Exception):
+class KeyInFlightError(Exception):
     """Another request with this key has not been answered yet."""
 
 
-class KeyReused(Exception):
+class KeyReusedError(Exception):
     """The key was used before with another body."""
 
 
@@ -39,7 +39,7 @@ class KeyRing:
     def hold(self, key: str) -> Iterator[None]:
         """While one request holds a key, another with the same key is refused."""
         if key in self._in_flight:
-            raise KeyInFlight
+            raise KeyInFlightError
         self._in_flight.add(key)
         try:
             yield
@@ -53,7 +53,7 @@ class KeyRing:
             (self._provider, key, self._now()),
         )
         if row is not None and row["fingerprint"] != print_:
-            raise KeyReused
+            raise KeyReusedError
         if row is not None:
             return row["body"], True
         body = answer()

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from simulator.clock import Clock, iso
 from simulator.faults import Faults, spoil, wait
-from simulator.idempotency import KeyInFlight, KeyReused, KeyRing, fingerprint
+from simulator.idempotency import KeyInFlightError, KeyReusedError, KeyRing, fingerprint
 from simulator.mail.errors import ApiError
 from simulator.mail.limits import Quota, RequestLimit
 from simulator.mail.mailbox import Arrival, Mailbox
@@ -25,9 +25,9 @@ MAX_KEY = 256
 
 
 class ResendApi:
-    """The simulated provider; ``apply`` changes how it behaves, ``on_accepted`` is told the ids of new mails."""
+    """The simulated provider; ``apply`` changes how it behaves, ``on_accepted``, if set, is told the ids of new mails."""
 
-    def __init__(self, store: Store, clock: Clock, on_accepted: Callable[[list[str]], None] = lambda ids: None) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
         self.mailbox = Mailbox(store)
         self.log = RequestLog()
         self.faults = Faults()
@@ -36,7 +36,7 @@ class ResendApi:
         self._keys = KeyRing("resend", store, clock.now)
         self._limit = RequestLimit(time.monotonic)
         self._quota = Quota(clock.now)
-        self._on_accepted = on_accepted
+        self.on_accepted: Callable[[list[str]], None] | None = None
 
     def apply(self, script: ResendScript, *, rearm: bool = True) -> None:
         """Behave as ``script`` says; without ``rearm`` the rules keep what they have counted."""
@@ -100,7 +100,7 @@ class ResendApi:
             if spoilt is not None:
                 return spoilt
         response = await self._take(request, payload, body)
-        if action is not None and action.taken and response.status < 300:
+        if action is not None and action.taken:
             request["outcome"] = f"{action.error if action.kind == 'error' else action.kind} after taking"
             return await spoil(request, action, _scripted_error) or response
         return response
@@ -116,9 +116,9 @@ class ResendApi:
             with self._keys.hold(key):
                 await wait(self.script.latency_ms)
                 return self._once(request, payload, body, key)
-        except KeyInFlight:
+        except KeyInFlightError:
             raise ApiError("concurrent_idempotent_requests") from None
-        except KeyReused:
+        except KeyReusedError:
             raise ApiError("invalid_idempotent_request") from None
 
     def _once(self, request: web.Request, payload: object, body: bytes, key: str) -> web.Response:
@@ -135,7 +135,8 @@ class ResendApi:
         ids = self.mailbox.accept(arrivals, body, key, self._clock.now())
         self._quota.count(len(ids))
         request["outcome"], request["mails"] = "accepted", len(ids)
-        self._on_accepted(ids)
+        if self.on_accepted is not None:
+            self.on_accepted(ids)
         if not batch:
             return _encoded({"id": ids[0]})
         answer: dict[str, Any] = {"data": [{"id": email_id} for email_id in ids]}

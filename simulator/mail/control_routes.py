@@ -7,7 +7,7 @@ from aiohttp import web
 from simulator.courier import Courier
 from simulator.json_requests import json_object, number, refuse, reply
 from simulator.mail.api import ResendApi
-from simulator.mail.notices import NOTICE_TYPES, Notices, UnknownEmail
+from simulator.mail.notices import NOTICE_TYPES, Notices, UnknownEmailError
 from simulator.script import changed
 
 MAX_PAGE = 5000
@@ -32,7 +32,7 @@ class ResendControl:
             web.post("/control/resend/events", self._send_event),
         ]
 
-    async def _script(self, request: web.Request) -> web.Response:
+    async def _script(self, _request: web.Request) -> web.Response:
         return reply(self._api.script.model_dump() | {"fired": self._api.faults.fired()})
 
     async def _set_script(self, request: web.Request) -> web.Response:
@@ -53,7 +53,7 @@ class ResendControl:
     async def _requests(self, request: web.Request) -> web.Response:
         return reply(self._api.log.shown(limit=number(request, "limit", 1000)))
 
-    async def _summary(self, request: web.Request) -> web.Response:
+    async def _summary(self, _request: web.Request) -> web.Response:
         return reply(self._api.mailbox.summary() | {"requests": self._api.log.shown(limit=0)["total"]})
 
     async def _events(self, request: web.Request) -> web.Response:
@@ -67,6 +67,6 @@ class ResendControl:
             return refuse(f"A notice is one of {', '.join(NOTICE_TYPES)}.")
         try:
             message_id = self._notices.send(str(wanted.get("email_id")), wanted["type"], wanted.get("details"))
-        except UnknownEmail as error:
+        except UnknownEmailError as error:
             return refuse(str(error), 404)
         return reply({"id": message_id})

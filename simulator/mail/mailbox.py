@@ -12,6 +12,7 @@ from simulator.mail.validation import Mail
 from simulator.store import Row, Store
 
 LIST = "SELECT e.*, b.body FROM emails e LEFT JOIN bodies b ON b.id = e.body_id"
+FIND = LIST + " WHERE e.id IN (SELECT value FROM json_each(?)) ORDER BY e.seq"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Mailbox:
         return next(iter(self.find_all([email_id])), None)
 
     def find_all(self, email_ids: Sequence[str]) -> list[dict[str, Any]]:
-        rows = self._store.rows(f"{LIST} WHERE e.id IN (SELECT value FROM json_each(?)) ORDER BY e.seq", (json.dumps(list(email_ids)),))
+        rows = self._store.rows(FIND, (json.dumps(list(email_ids)),))
         payloads: dict[int, Any] = {}  # a batch's body is parsed once, not once for each of its hundred mails
         return [_shown(row, payloads) for row in rows]
 

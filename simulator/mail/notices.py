@@ -32,7 +32,7 @@ TEST_ADDRESSES: dict[str, tuple[NoticeType, ...]] = {
 }
 
 
-class UnknownEmail(Exception):
+class UnknownEmailError(Exception):
     """No mail with this id was accepted."""
 
 
@@ -54,7 +54,7 @@ class Notices:
         """Make one notice and begin to deliver it; the id that is returned is its ``svix-id``."""
         mail = self._mailbox.find(email_id)
         if mail is None:
-            raise UnknownEmail(f"No email with the id {email_id} was accepted.")
+            raise UnknownEmailError(f"No email with the id {email_id} was accepted.")
         return self._send(mail, notice, details or {})
 
     def _send(self, mail: dict[str, Any], notice: str, details: dict[str, Any]) -> str:

@@ -50,13 +50,9 @@ def check_mail(payload: object, *, in_batch: bool = False, unverified_domains: C
 def recipients_of(payload: object) -> list[str]:
     """Every bare address that ``payload`` names, whether or not it is valid: what rules are matched against."""
     mails = payload if isinstance(payload, list) else [payload]
-    found = []
-    for mail in mails:
-        to = mail.get("to") if isinstance(mail, dict) else None
-        for entry in to if isinstance(to, list) else [to]:
-            if isinstance(entry, str):
-                found.append(bare_address(entry))
-    return found
+    named = [mail.get("to") for mail in mails if isinstance(mail, dict)]
+    entries = [entry for to in named for entry in (to if isinstance(to, list) else [to])]
+    return [bare_address(entry) for entry in entries if isinstance(entry, str)]
 
 
 def bare_address(text: str) -> str:

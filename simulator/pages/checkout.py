@@ -6,7 +6,7 @@ from aiohttp import web
 
 from simulator.pages.rendering import from_this_page, page
 from simulator.payments.api import StripeApi
-from simulator.payments.errors import StripeRefusal
+from simulator.payments.errors import StripeError
 from simulator.payments.till import BUYER_ACTIONS
 
 
@@ -36,7 +36,7 @@ class CheckoutPages:
             raise web.HTTPNotFound(text="A buyer cannot do that.")
         try:
             self._api.events.tell(self._api.till.act(identity, action))
-        except StripeRefusal:
+        except StripeError:
             raise web.HTTPSeeOther(f"/stripe/checkout/{identity}") from None  # somebody was faster: show what became of it
         session = self._api.ledger.get("checkout.session", identity)
         if action in {"pay", "pay_later"} and session["success_url"]:

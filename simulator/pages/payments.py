@@ -8,7 +8,7 @@ from aiohttp import web
 
 from simulator.pages.rendering import from_this_page, page
 from simulator.payments.api import StripeApi
-from simulator.payments.errors import StripeRefusal
+from simulator.payments.errors import StripeError
 
 SHOWN = 100
 
@@ -41,6 +41,6 @@ class PaymentPages:
         from_this_page(request)
         try:
             self._api.events.tell(self._api.till.refund(request.match_info["payment_intent"], None, token_hex(16), {}))
-        except StripeRefusal as refusal:
+        except StripeError as refusal:
             return page("not_found.html", refusal.status, what=f"refund to make: {refusal}", active="payments")
         raise web.HTTPSeeOther("/payments")

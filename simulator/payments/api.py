@@ -13,8 +13,8 @@ from aiohttp import web
 
 from simulator.clock import Clock
 from simulator.faults import Faults, spoil, wait
-from simulator.idempotency import KeyInFlight, KeyReused, KeyRing, fingerprint
-from simulator.payments.errors import StripeRefusal, missing, scripted_refusal
+from simulator.idempotency import KeyInFlightError, KeyReusedError, KeyRing, fingerprint
+from simulator.payments.errors import StripeError, missing, scripted_refusal
 from simulator.payments.events import StripeEvents
 from simulator.payments.form import nested, whole_number
 from simulator.payments.ledger import Ledger
@@ -79,10 +79,10 @@ class StripeApi:
                 with self._keys.hold(key):
                     await wait(self.script.latency_ms)
                     return self._once(request, key, body, lambda: answer(request, params))
-            except KeyInFlight:
-                raise StripeRefusal("A request with this idempotency key is in progress.", kind="idempotency_error", status=409) from None
-            except KeyReused:
-                raise StripeRefusal("This idempotency key was used with other parameters.", kind="idempotency_error") from None
+            except KeyInFlightError:
+                raise StripeError("A request with this idempotency key is in progress.", kind="idempotency_error", status=409) from None
+            except KeyReusedError:
+                raise StripeError("This idempotency key was used with other parameters.", kind="idempotency_error") from None
 
         return self._guarded(work)
 
@@ -103,7 +103,7 @@ class StripeApi:
             try:
                 self._authorise(request)
                 response = await self._with_faults(request, work)
-            except StripeRefusal as refusal:
+            except StripeError as refusal:
                 request["outcome"] = refusal.content.get("code", refusal.kind)
                 response = refusal.response()
             response.headers["Request-Id"] = f"req_{token_hex(7)}"
@@ -127,9 +127,9 @@ class StripeApi:
     def _authorise(self, request: web.Request) -> None:
         key = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
         if not key:
-            raise StripeRefusal("No API key was given.", kind="authentication_error")
+            raise StripeError("No API key was given.", kind="authentication_error")
         if key in self.script.invalid_keys:
-            raise StripeRefusal("The API key is not valid.", kind="authentication_error", code="api_key_invalid")
+            raise StripeError("The API key is not valid.", kind="authentication_error", code="api_key_invalid")
 
     def _create_session(self, request: web.Request, params: dict[str, Any]) -> dict[str, Any]:
         livemode = "_live_" in request.headers.get("Authorization", "")
@@ -154,7 +154,7 @@ class StripeApi:
         if not payment and params.get("charge"):
             payment = self.ledger.get("charge", params["charge"])["payment_intent"]
         if not payment:
-            raise StripeRefusal("A refund needs a payment_intent or a charge.", code="parameter_missing", param="payment_intent")
+            raise StripeError("A refund needs a payment_intent or a charge.", code="parameter_missing", param="payment_intent")
         amount = whole_number(params["amount"], "amount") if "amount" in params else None
         given: dict[str, Any] = {name: value for name, value in params.items() if name in {"reason", "metadata"}}
         happenings = self.till.refund(payment, amount, token_hex(16), given)

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from simulator.json_requests import json_object, number, refuse, reply
 from simulator.payments.api import StripeApi
-from simulator.payments.errors import StripeRefusal
+from simulator.payments.errors import StripeError
 from simulator.payments.till import BUYER_ACTIONS
 from simulator.payments.trigger import Triggers
 from simulator.script import Trigger, changed
@@ -66,7 +66,7 @@ class StripeControl:
         trigger = Trigger.model_validate(await json_object(request))
         try:
             made = self._triggers.pull(trigger)
-        except StripeRefusal as refusal:
+        except StripeError as refusal:
             return refuse(str(refusal), refusal.status)
         await self._api.events.first_attempts(made, FIRST_ATTEMPT_SECONDS)
         return self._outcome(made)
@@ -78,7 +78,7 @@ class StripeControl:
             return refuse(f"A buyer can {', '.join(BUYER_ACTIONS)}.", 404)
         try:
             made = self._api.events.tell(self._api.till.act(request.match_info["id"], action))
-        except StripeRefusal as refusal:
+        except StripeError as refusal:
             return refuse(str(refusal), refusal.status)
         await self._api.events.first_attempts(made, FIRST_ATTEMPT_SECONDS)
         return self._outcome(made)

@@ -18,7 +18,7 @@ STATUSES = {
 }
 
 
-class StripeRefusal(Exception):
+class StripeError(Exception):
     """An error answer of the simulated Stripe; its status follows from the type unless given."""
 
     def __init__(
@@ -39,8 +39,8 @@ class StripeRefusal(Exception):
         return web.Response(status=self.status, body=json.dumps({"error": self.content}).encode(), content_type="application/json")
 
 
-def missing(what: str, identity: str) -> StripeRefusal:
-    return StripeRefusal(f"No such {what}: '{identity}'", code="resource_missing", param="id", status=404)
+def missing(what: str, identity: str) -> StripeError:
+    return StripeError(f"No such {what}: '{identity}'", code="resource_missing", param="id", status=404)
 
 
 def scripted_refusal(action: Action) -> web.Response:
@@ -48,4 +48,4 @@ def scripted_refusal(action: Action) -> web.Response:
     kinds = {"application_error": "api_error", "rate_limit_exceeded": "rate_limit_error"}
     kind = kinds.get(action.error, action.error)
     message = action.message or "A rule of the simulator asked for this error."
-    return StripeRefusal(message, kind=kind, status=action.status).response()
+    return StripeError(message, kind=kind, status=action.status).response()

@@ -10,7 +10,7 @@ from typing import Any
 
 from simulator.clock import Clock
 from simulator.courier import Courier, FirstAttempt
-from simulator.payments.errors import StripeRefusal, missing
+from simulator.payments.errors import StripeError, missing
 from simulator.payments.form import whole_number
 from simulator.payments.till import Happening
 from simulator.store import Row, Store
@@ -61,7 +61,7 @@ class StripeEvents:
         """Newest first; ``starting_after`` goes on to older events, ``ending_before`` back to newer ones."""
         limit = whole_number(params.get("limit", 10), "limit")
         if not 1 <= limit <= MAX_PAGE:
-            raise StripeRefusal(f"limit is between 1 and {MAX_PAGE}.", param="limit")
+            raise StripeError(f"limit is between 1 and {MAX_PAGE}.", param="limit")
         where, values = self._conditions(params)
         newer = params.get("ending_before")
         order = "ASC" if newer else "DESC"
@@ -113,7 +113,7 @@ def _created_bounds(created: Any) -> list[tuple[str, int]]:
         return [("=", whole_number(created, "created"))]
     unknown = set(created) - set(TIME_OPERATORS)
     if unknown:
-        raise StripeRefusal(f"Received unknown parameter: created[{unknown.pop()}]", code="parameter_unknown", param="created")
+        raise StripeError(f"Received unknown parameter: created[{unknown.pop()}]", code="parameter_unknown", param="created")
     return [(TIME_OPERATORS[name], whole_number(moment, f"created[{name}]")) for name, moment in created.items()]
 
 

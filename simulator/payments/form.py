@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from simulator.payments.errors import StripeRefusal
+from simulator.payments.errors import StripeError
 
 PART = re.compile(r"\[([^\[\]]*)\]")
 MAX_DEPTH = 10
@@ -21,7 +21,7 @@ def nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
         for part in (first, *rest)[:-1]:
             inner = place.setdefault(part, {})
             if not isinstance(inner, dict):
-                raise StripeRefusal(f"The parameter {name} is given both as a value and as an object.", param=first)
+                raise StripeError(f"The parameter {name} is given both as a value and as an object.", param=first)
             place = inner
         last = (first, *rest)[-1]
         place[last or str(len(place))] = value
@@ -32,14 +32,14 @@ def whole_number(value: object, param: str) -> int:
     try:
         return int(str(value))
     except ValueError:
-        raise StripeRefusal(f"Invalid integer: {value}", param=param, code="parameter_invalid_integer") from None
+        raise StripeError(f"Invalid integer: {value}", param=param, code="parameter_invalid_integer") from None
 
 
 def _path(name: str) -> list[str]:
     first, bracket, _ = name.partition("[")
     parts = [first, *PART.findall(name[len(first) :])] if bracket else [name]
     if len(parts) > MAX_DEPTH:
-        raise StripeRefusal("The parameters are nested too deeply.")
+        raise StripeError("The parameters are nested too deeply.")
     return parts
 
 

@@ -5,22 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from simulator.payments.errors import StripeRefusal
+from simulator.payments.errors import StripeError
 from simulator.payments.form import whole_number
 from simulator.stripe_ids import session_id, stripe_id
-from simulator.stripe_objects import DAY_SECONDS, StripeJson, checkout_session
+from simulator.stripe_objects import DAY_SECONDS, StripeJson, checkout_session, nulls
 from simulator.stripe_sale import Sale
 
 HALF_HOUR_SECONDS = 30 * 60
 PARAMETERS = frozenset(
-    "adaptive_pricing after_expiration allow_promotion_codes allowed_payment_method_types automatic_tax billing_address_collection"
-    " branding_settings cancel_url client_reference_id consent_collection currency custom_fields custom_text customer"
-    " customer_account customer_creation customer_email customer_update discounts excluded_payment_method_types expand expires_at"
-    " integration_identifier invoice_creation line_items locale managed_payments metadata mode name_collection optional_items"
-    " origin_context payment_intent_data payment_method_collection payment_method_configuration payment_method_data"
-    " payment_method_options payment_method_types permissions phone_number_collection redirect_on_completion return_url"
-    " saved_payment_method_options setup_intent_data shipping_address_collection shipping_options submit_type subscription_data"
-    " success_url tax_id_collection ui_mode wallet_options".split()
+    nulls(
+        "adaptive_pricing after_expiration allow_promotion_codes allowed_payment_method_types automatic_tax billing_address_collection"
+        " branding_settings cancel_url client_reference_id consent_collection currency custom_fields custom_text customer"
+        " customer_account customer_creation customer_email customer_update discounts excluded_payment_method_types expand expires_at"
+        " integration_identifier invoice_creation line_items locale managed_payments metadata mode name_collection optional_items"
+        " origin_context payment_intent_data payment_method_collection payment_method_configuration payment_method_data"
+        " payment_method_options payment_method_types permissions phone_number_collection redirect_on_completion return_url"
+        " saved_payment_method_options setup_intent_data shipping_address_collection shipping_options submit_type subscription_data"
+        " success_url tax_id_collection ui_mode wallet_options"
+    )
 )
 KEPT_AS_GIVEN = ("cancel_url", "client_reference_id", "customer", "customer_email", "locale", "submit_type", "success_url")
 
@@ -58,26 +60,26 @@ def new_session(params: dict[str, Any], *, created: int, seed: str, base_url: st
 def _check(params: dict[str, Any]) -> None:
     for name in params:
         if name not in PARAMETERS:
-            raise StripeRefusal(f"Received unknown parameter: {name}", code="parameter_unknown", param=name)
+            raise StripeError(f"Received unknown parameter: {name}", code="parameter_unknown", param=name)
     if params.get("mode") != "payment":
-        raise StripeRefusal("The simulator knows the mode payment only.", param="mode")
+        raise StripeError("The simulator knows the mode payment only.", param="mode")
     if not isinstance(params.get("line_items"), list):
-        raise StripeRefusal("A session in the mode payment needs line_items.", code="parameter_missing", param="line_items")
+        raise StripeError("A session in the mode payment needs line_items.", code="parameter_missing", param="line_items")
     if not params.get("success_url") and params.get("ui_mode", "hosted_page") == "hosted_page":
-        raise StripeRefusal("A hosted session needs a success_url.", code="parameter_missing", param="success_url")
+        raise StripeError("A hosted session needs a success_url.", code="parameter_missing", param="success_url")
 
 
 def _line_item(item: Any, index: int, identity: str, created: int) -> StripeJson:
     where = f"line_items[{index}]"
     price = item.get("price_data") if isinstance(item, dict) else None
     if not isinstance(price, dict):
-        raise StripeRefusal("The simulator has no stored prices: give price_data.", param=f"{where}[price]")
+        raise StripeError("The simulator has no stored prices: give price_data.", param=f"{where}[price]")
     unit = whole_number(price.get("unit_amount"), f"{where}[price_data][unit_amount]")
     quantity = whole_number(item.get("quantity", 1), f"{where}[quantity]")
     name = (price.get("product_data") or {}).get("name")
     currency = str(price.get("currency", "")).lower()
     if unit < 0 or quantity < 1 or not name or len(currency) != 3:  # noqa: PLR2004 - ISO 4217
-        raise StripeRefusal("A line item needs a name, a currency, an amount of 0 or more and a quantity.", param=where)
+        raise StripeError("A line item needs a name, a currency, an amount of 0 or more and a quantity.", param=where)
     amount = unit * quantity
     return {
         "id": stripe_id("li_1", f"{identity}:{index}"),
@@ -110,7 +112,7 @@ def _expiry(value: object, created: int) -> int:
         return created + DAY_SECONDS
     expires_at = whole_number(value, "expires_at")
     if not created + HALF_HOUR_SECONDS - 60 <= expires_at <= created + DAY_SECONDS + 60:
-        raise StripeRefusal("A session expires 30 minutes to 24 hours after it was made.", param="expires_at")
+        raise StripeError("A session expires 30 minutes to 24 hours after it was made.", param="expires_at")
     return expires_at
 
 
@@ -118,8 +120,8 @@ def _metadata(value: object, param: str) -> dict[str, str]:
     if not value:
         return {}
     if not isinstance(value, dict) or len(value) > 50:  # noqa: PLR2004 - Stripe's limits: 50 keys of 40 characters, values of 500
-        raise StripeRefusal("Metadata is an object of at most 50 keys.", param=param)
+        raise StripeError("Metadata is an object of at most 50 keys.", param=param)
     for key, text in value.items():
         if len(key) > 40 or len(text) > 500:  # noqa: PLR2004
-            raise StripeRefusal("Metadata has keys of at most 40 and values of at most 500 characters.", param=f"{param}[{key}]")
+            raise StripeError("Metadata has keys of at most 40 and values of at most 500 characters.", param=f"{param}[{key}]")
     return value

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from simulator.payments.errors import StripeRefusal
+from simulator.payments.errors import StripeError
 from simulator.payments.ledger import Ledger
 from simulator.payments.sessions import NewSession
 from simulator.stripe_aftermath import refund
@@ -81,9 +81,9 @@ class Till:
         left = before["amount"] - before["amount_refunded"]
         amount = left if amount_cents is None else amount_cents
         if left <= 0:
-            raise StripeRefusal(f"Charge {sale.charge_id} has already been refunded.", code="charge_already_refunded")
+            raise StripeError(f"Charge {sale.charge_id} has already been refunded.", code="charge_already_refunded")
         if not 0 < amount <= left:
-            raise StripeRefusal(f"The refund of {amount} is more than the {left} left on this charge.", param="amount")
+            raise StripeError(f"The refund of {amount} is more than the {left} left on this charge.", param="amount")
         after = {**before, "amount_refunded": before["amount_refunded"] + amount, "refunded": amount == left}
         self._ledger.put("charge", after, sale.charge_id)
         made = refund(sale, refund_id=stripe_id("re_3", seed), amount_cents=amount, created=int(self._now())) | given
@@ -147,4 +147,4 @@ class Till:
     def _demand(self, session: StripeJson, **state: str) -> None:
         for name, value in state.items():
             if session[name] != value:
-                raise StripeRefusal(f"This session's {name} is {session[name]}; this needs {value}.", code="unexpected_state")
+                raise StripeError(f"This session's {name} is {session[name]}; this needs {value}.", code="unexpected_state")
