@@ -45,7 +45,7 @@ def spawn(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=partial(_end_with_parent, os.getpid(), last_signal),  # noqa: PLW1509 - only one system call, no locks
+            preexec_fn=partial(end_with_parent, os.getpid(), last_signal),  # noqa: PLW1509 - only one system call, no locks
             **identity,
         )
 
@@ -59,8 +59,8 @@ def family(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
         return []
 
 
-def _end_with_parent(parent: int, last_signal: signal.Signals) -> None:
-    """Between fork and exec, after the change of user (which would clear it): ask the kernel to end this with its parent."""
+def end_with_parent(parent: int, last_signal: signal.Signals) -> None:
+    """Ask the kernel to send this process ``last_signal`` when ``parent`` ends; a later change of user would undo it."""
     if _libc is not None:
         _libc.prctl(PR_SET_PDEATHSIG, int(last_signal))
         if os.getppid() != parent:

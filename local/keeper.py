@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from io import FileIO
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,23 +17,29 @@ from local.server_process import ServerProcess
 
 SERVERS: dict[str, type[ServerProcess]] = {server.name: server for server in (Postgres, RedisServer)}
 LOOK_SECONDS = 0.2
+_held: list[FileIO] = []
 
 
 def keep(server: ServerProcess) -> None:
     """Start ``server``, say so on standard output, and stop it when nobody holds the lock of its users any more."""
-    keeper = take_if_free(server.folder / "keeper.lock")
-    if keeper is None:
+    if not _hold(server.folder / "keeper.lock"):
         raise LocalServerError(f"another process keeps {server.name} in {server.folder} already")
     try:
         server.start()
         print("ready", flush=True)
-        while (last := take_if_free(server.folder / "users.lock")) is None:
+        while not _hold(server.folder / "users.lock"):  # whoever wants the server from then on waits until this process has ended
             time.sleep(LOOK_SECONDS)
             _start_again(server)
     finally:
         server.stop()
-        keeper.close()
-    last.close()  # whoever wants the server now waited for this moment and starts it anew
+
+
+def _hold(path: Path) -> bool:
+    """Lock ``path`` until this process ends."""
+    lock = take_if_free(path)
+    if lock is not None:
+        _held.append(lock)
+    return lock is not None
 
 
 def _start_again(server: ServerProcess) -> None:
