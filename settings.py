@@ -122,6 +122,12 @@ class Settings(BaseModel):
         return settings
 
 
+def settings_without_servers() -> Settings:
+    """The settings for what needs neither PostgreSQL nor Redis, so that no local server is started for it."""
+    unused = {"DATABASE_URL": "postgresql://127.0.0.1/unused", "REDIS_URL": "redis://127.0.0.1/0"}
+    return Settings.from_environment({**unused, **os.environ})
+
+
 def secrets_in(value: SecretStr) -> list[str]:
     """The single secrets of a comma-separated setting, without blanks; empty ones are left out, never used."""
     return [part.strip() for part in value.get_secret_value().split(",") if part.strip()]

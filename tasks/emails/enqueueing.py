@@ -12,13 +12,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+import tasks.emails.shelf  # noqa: F401 - whoever promises an email needs every kind
 from models.schema import Json
 from settings import get_settings
-from tasks.emails import EmailKind, kind_of, kinds
+from tasks.emails import EmailKind, kind_of
 from tasks.emails.errors import DedupeConflict, InvalidNotification, InvalidPayload, NotificationRefused
 from tasks.envelope import Message
 from tasks.publishing import publish_after_commit
-from tasks.shelves import fill
 
 QUEUE = "emails"
 
@@ -106,6 +106,3 @@ def _check(dedupe_key: str, send_at: datetime | None) -> None:
         raise InvalidNotification("the dedupe key is empty; name the email, for example purchase/<id>")
     if send_at is not None and send_at.tzinfo is None:
         raise InvalidNotification("send_at needs a time zone")
-
-
-fill(kinds)

@@ -39,7 +39,8 @@ def _time_zones() -> frozenset[str]:
     return frozenset(available_timezones())
 
 
-def _known_time_zone(name: str) -> str:
+def known_time_zone(name: str) -> str:
+    """The name, if it is one of the IANA's; raises ``ValueError`` otherwise."""
     if name not in _time_zones():
         raise ValueError("not an IANA time zone such as Europe/Berlin")
     return name
@@ -61,5 +62,5 @@ Currency = Annotated[str, BeforeValidator(_lower), Field(pattern=r"^[a-z]{3}$")]
 Cents = Annotated[int, Field(ge=-(10**15), le=10**15)]
 Count = Annotated[int, Field(ge=0, le=10**12)]
 Moment = AwareDatetime
-TimeZone = Annotated[str, AfterValidator(_known_time_zone)]
+TimeZone = Annotated[str, AfterValidator(known_time_zone)]
 Link = Annotated[HttpUrl, PlainSerializer(str)]

@@ -1,0 +1,1 @@
+"""The operators' terminal: the same actions as the admin pages."""

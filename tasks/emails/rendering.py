@@ -1,0 +1,69 @@
+"""Turning a kind and its parameters into a subject, an HTML part and a text part, with every value escaped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from settings import Settings
+from tasks.emails import TEMPLATES, EmailKind, formats
+from tasks.emails.parameters import Parameters
+
+LONGEST_SUBJECT = 200
+# Line breaks would begin another header; marks that turn the direction of writing could show another subject than there is.
+NOT_IN_A_SUBJECT = re.compile("[\\s\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+
+
+class Rendered(NamedTuple):
+    """What goes out, word for word."""
+
+    subject: str
+    html: str
+    text: str
+
+
+def render(kind: EmailKind, parameters: Parameters, settings: Settings, *, time_zone: str = "UTC") -> Rendered:
+    """The email as one person gets it; ``time_zone`` is where that person reads times, unless the kind has a zone of its own."""
+    environment = _environment(kind.templates)
+    context = _context(parameters, settings, time_zone)
+    subject = one_line(environment.from_string(kind.subject).render(context))
+    context["subject"] = subject
+    html = environment.get_template(f"{kind.name}.html").render(context)
+    return Rendered(subject, html, environment.get_template(f"{kind.name}.txt").render(context))
+
+
+def one_line(text: str) -> str:
+    """A subject without line breaks and other marks that do not belong there."""
+    line = NOT_IN_A_SUBJECT.sub(" ", text).strip()
+    return line if len(line) <= LONGEST_SUBJECT else f"{line[: LONGEST_SUBJECT - 1]}…"
+
+
+def _context(parameters: Parameters, settings: Settings, time_zone: str) -> dict[str, Any]:
+    surroundings: Mapping[str, Any] = {
+        "time_zone": time_zone,
+        "shop_name": settings.shop_name,
+        "support_email": settings.support_email,
+        "public_url": settings.public_url,
+    }
+    return {**surroundings, **dict(parameters)}
+
+
+@cache
+def _environment(folder: Path) -> Environment:
+    """Undefined names are errors; ``.html`` templates escape every value, subjects and ``.txt`` templates are plain text."""
+    environment = Environment(
+        loader=FileSystemLoader([folder, TEMPLATES]),
+        undefined=StrictUndefined,
+        autoescape=select_autoescape(enabled_extensions=("html",), default=False, default_for_string=False),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    names = ("money", "number", "day", "clock", "clock_range", "moment", "minutes", "greeting")
+    environment.filters.update({name: getattr(formats, name) for name in names})
+    return environment
