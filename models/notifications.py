@@ -55,3 +55,8 @@ class Notification(WorkRow, Table):
 def load_notification(session: Session, notification_id: UUID) -> Notification:
     """The stored notification; raises ``NoResultFound`` if there is none with that id."""
     return session.execute(select(Notification).where(Notification.id == notification_id)).scalar_one()
+
+
+def find_notification(session: Session, dedupe_key: str) -> UUID | None:
+    """The id of the email that was promised under this key."""
+    return session.execute(select(Notification.id).where(Notification.dedupe_key == dedupe_key)).scalar_one_or_none()
