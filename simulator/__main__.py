@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from settings import Settings, SettingsError, secrets_in
+from settings import SettingsError, secrets_in, settings_without_servers
 from simulator.account import Options
 from simulator.script import Receiver, ResendScript
 from simulator.server import LOOPBACK, serve
@@ -28,7 +28,7 @@ def main(port: int | None, data_folder: Path | None, web_url: str | None, *, aut
     if os.environ.get("REDRIVE_ENV", "").strip() == "production":
         sys.exit("The simulator does not run with REDRIVE_ENV=production: it would swallow real mail.")
     try:
-        settings = _settings()
+        settings = settings_without_servers()
     except SettingsError as error:
         sys.exit(str(error))
     address = urlsplit(settings.simulator_url)
@@ -45,12 +45,6 @@ def main(port: int | None, data_folder: Path | None, web_url: str | None, *, aut
         asyncio.run(_run(Options(receiver, data_folder, script), address.hostname or "127.0.0.1", chosen))
     except OSError as error:
         sys.exit(f"The simulator cannot listen on port {chosen}: {error.strerror or error}.")
-
-
-def _settings() -> Settings:
-    """The simulator has no database: what it does not use must not be started for it."""
-    unused = {"DATABASE_URL": "postgresql://127.0.0.1/unused", "REDIS_URL": "redis://127.0.0.1/0"}
-    return Settings.from_environment({**os.environ, **unused})
 
 
 async def _run(options: Options, host: str, port: int) -> None:

@@ -12,10 +12,8 @@ from typing import Any
 
 import requests
 
-from simulator.mail.notices import NoticeType
-from simulator.payments.till import BuyerAction
 from simulator.records import AcceptedEmail, MadeEvent, Summary
-from simulator.script import Receiver, Rule, Trigger
+from simulator.script import BuyerAction, NoticeType, Receiver, Rule, Trigger
 
 START_SECONDS = 20
 ROOT = Path(__file__).resolve().parent.parent

@@ -110,8 +110,12 @@ class Courier:
             async with self._session.post(self._url(), data=body, headers=headers, timeout=limit, allow_redirects=False) as answer:
                 await answer.read()
                 status = answer.status
-        except (aiohttp.ClientError, TimeoutError, ValueError) as problem:
-            error = f"{type(problem).__name__}: {problem}".rstrip(": ")
+        except aiohttp.ClientConnectorError as problem:
+            error = problem.strerror or "no connection"
+        except TimeoutError:
+            error = f"no answer within {timeout_seconds:g} s"
+        except (aiohttp.ClientError, ValueError) as problem:
+            error = str(problem) or type(problem).__name__
         attempt = Attempt(self._clock.now(), status, error, round((time.perf_counter() - started) * 1000, 3))
         self.log.note_attempt(event_id, attempt)
         if attempt.succeeded:

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Model = TypeVar("Model", bound=BaseModel)
 ActionKind = Literal["error", "html", "slow", "cut", "hang", "no_id", "not_json"]
+BuyerAction = Literal["pay", "pay_later", "payment_arrives", "payment_fails", "decline", "expire"]
+BUYER_ACTIONS: tuple[BuyerAction, ...] = get_args(BuyerAction)
+NoticeType = Literal[
+    "email.sent",
+    "email.delivered",
+    "email.delivery_delayed",
+    "email.bounced",
+    "email.complained",
+    "email.suppressed",
+    "email.failed",
+    "email.opened",
+    "email.clicked",
+]
+NOTICE_TYPES: tuple[NoticeType, ...] = get_args(NoticeType)
 
 
 class _Strict(BaseModel):

@@ -7,8 +7,8 @@ from aiohttp import web
 from simulator.courier import Courier
 from simulator.json_requests import json_object, number, refuse, reply
 from simulator.mail.api import ResendApi
-from simulator.mail.notices import NOTICE_TYPES, Notices, UnknownEmailError
-from simulator.script import changed
+from simulator.mail.notices import Notices, UnknownEmailError
+from simulator.script import NOTICE_TYPES, changed
 
 MAX_PAGE = 5000
 

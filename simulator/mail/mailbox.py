@@ -12,7 +12,7 @@ from simulator.mail.validation import Mail
 from simulator.store import Row, Store
 
 LIST = "SELECT e.*, b.body FROM emails e LEFT JOIN bodies b ON b.id = e.body_id"
-FIND = LIST + " WHERE e.id IN (SELECT value FROM json_each(?)) ORDER BY e.seq"
+FIND = LIST + " WHERE e.id IN (SELECT value FROM json_each(?)) ORDER BY e.seq"  # noqa: S608 - constants
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Mailbox:
         self._store = store
         self.keep_bodies = True
         self.dedupe_header = "X-Entity-Ref-ID"
+        self.changes = 0
 
     def accept(self, arrivals: Sequence[Arrival], body: bytes, key: str | None, at: float) -> list[str]:
         """Store the mails of one request, the body once for all of them, and name their new ids."""
@@ -46,6 +47,7 @@ class Mailbox:
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             rows,
         )
+        self.changes += 1
         return [row[0] for row in rows]
 
     def find(self, email_id: str) -> dict[str, Any] | None:
@@ -58,6 +60,7 @@ class Mailbox:
 
     def note_event(self, email_id: str, event: str) -> None:
         self._store.run("UPDATE emails SET last_event = ? WHERE id = ?", (event, email_id))
+        self.changes += 1
 
     def page(self, *, after: int = 0, limit: int = 1000, to: str | None = None, key: str | None = None) -> list[dict[str, Any]]:
         """The mails accepted after the one numbered ``after``, the oldest first."""
@@ -79,10 +82,6 @@ class Mailbox:
 
     def count(self) -> int:
         return self._store.number("SELECT count(*) FROM emails")
-
-    def latest(self) -> int:
-        """The number of the newest mail; it changes when one arrives."""
-        return self._store.number("SELECT max(seq) FROM emails")
 
     def summary(self) -> dict[str, Any]:
         """How many were accepted, and which key or dedupe header more than once: none, if nothing was sent twice."""

@@ -5,24 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from secrets import token_hex
-from typing import Any, Literal, get_args
+from typing import Any
 
 from simulator.clock import Clock, iso
 from simulator.courier import Courier
 from simulator.mail.mailbox import Mailbox
+from simulator.script import NoticeType
 
-NoticeType = Literal[
-    "email.sent",
-    "email.delivered",
-    "email.delivery_delayed",
-    "email.bounced",
-    "email.complained",
-    "email.suppressed",
-    "email.failed",
-    "email.opened",
-    "email.clicked",
-]
-NOTICE_TYPES: tuple[NoticeType, ...] = get_args(NoticeType)
 TEST_DOMAIN = "@resend.dev"
 TEST_ADDRESSES: dict[str, tuple[NoticeType, ...]] = {
     "delivered": ("email.delivered",),

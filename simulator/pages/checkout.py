@@ -7,7 +7,7 @@ from aiohttp import web
 from simulator.pages.rendering import from_this_page, page
 from simulator.payments.api import StripeApi
 from simulator.payments.errors import StripeError
-from simulator.payments.till import BUYER_ACTIONS
+from simulator.script import BUYER_ACTIONS
 
 
 class CheckoutPages:

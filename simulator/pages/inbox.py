@@ -8,8 +8,9 @@ from typing import Any
 from aiohttp import web
 
 from simulator.mail.mailbox import Mailbox
-from simulator.mail.notices import NOTICE_TYPES, Notices
+from simulator.mail.notices import Notices
 from simulator.pages.rendering import from_this_page, page
+from simulator.script import NOTICE_TYPES
 
 SHOWN = 200
 LOOK_SECONDS = 0.5
@@ -75,16 +76,15 @@ class InboxPages:
         raise web.HTTPSeeOther(f"/inbox/{mail['id']}?view=details")
 
     async def _changes(self, request: web.Request) -> web.StreamResponse:
-        """A line whenever mails have arrived, at most twice a second."""
+        """A line whenever mails have arrived or changed, at most twice a second."""
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         await response.prepare(request)
-        seen = self._mailbox.latest()
+        seen = self._mailbox.changes
         while not self._closing and request.transport is not None and not request.transport.is_closing():
             await asyncio.sleep(LOOK_SECONDS)
-            latest = self._mailbox.latest()
-            if latest != seen:
-                seen = latest
-                await response.write(b"data: arrived\n\n")
+            if self._mailbox.changes != seen:
+                seen = self._mailbox.changes
+                await response.write(b"data: changed\n\n")
         return response
 
 

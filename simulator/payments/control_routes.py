@@ -9,9 +9,8 @@ from aiohttp import web
 from simulator.json_requests import json_object, number, refuse, reply
 from simulator.payments.api import StripeApi
 from simulator.payments.errors import StripeError
-from simulator.payments.till import BUYER_ACTIONS
 from simulator.payments.trigger import Triggers
-from simulator.script import Trigger, changed
+from simulator.script import BUYER_ACTIONS, Trigger, changed
 
 MAX_PAGE = 5000
 FIRST_ATTEMPT_SECONDS = 15

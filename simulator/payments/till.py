@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 from simulator.payments.errors import StripeError
 from simulator.payments.ledger import Ledger
 from simulator.payments.sessions import NewSession
+from simulator.script import BuyerAction
 from simulator.stripe_aftermath import refund
 from simulator.stripe_ids import stripe_id
 from simulator.stripe_objects import StripeJson, charge, checkout_session, payment_intent
 from simulator.stripe_sale import Sale
-
-BuyerAction = Literal["pay", "pay_later", "payment_arrives", "payment_fails", "decline", "expire"]
-BUYER_ACTIONS: tuple[BuyerAction, ...] = get_args(BuyerAction)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from uuid import uuid4
 from simulator.clock import Clock
 from simulator.payments.events import StripeEvents
 from simulator.payments.ledger import Ledger
-from simulator.payments.till import BuyerAction, Happening, Till
-from simulator.script import Trigger
+from simulator.payments.till import Happening, Till
+from simulator.script import BuyerAction, Trigger
 from simulator.stripe_events import Details, build_event
 from simulator.stripe_ids import stripe_id
 from simulator.stripe_objects import StripeJson

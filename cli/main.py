@@ -1,0 +1,38 @@
+"""``redrive``: the operators' command line; each command is loaded when it is asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+COMMANDS = (
+    "email: cli.email:email",
+    "trigger: cli.trigger:trigger",
+)
+"""``name: module:object``, one line for each command; a new command is a file of its own and a line here."""
+
+PLACES = dict(line.split(": ", 1) for line in COMMANDS)
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and imports only the one that runs, so that ``redrive --help`` answers at once."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return sorted(PLACES)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        if name not in PLACES:
+            return None
+        module, _, attribute = PLACES[name].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+def redrive() -> None:
+    """Look after Redrive: emails, webhooks and what could not be done."""
+
+
+if __name__ == "__main__":
+    redrive()
