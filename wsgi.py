@@ -14,7 +14,7 @@ from webhooks.receiver import blueprint as webhooks
 def create_app() -> Flask:
     """Assemble the rooms; the settings are read here, so that a bad environment stops the start and not a request."""
     app = Flask(__name__)
-    app.secret_key = get_settings().secret_key.get_secret_value()
+    get_settings()
     install_doorbell(BackgroundDoorbell(RedisDoorbell(redis_client(timeout_seconds=1))))
     app.register_blueprint(webhooks)
     app.register_blueprint(health)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
@@ -15,8 +16,8 @@ from uuid import uuid4
 
 from tasks.celery_app import app
 
-TASK_ID, TAG, BODY, ARGUMENTS = "@task-id@", "@tag@", "@body@", "@arguments@"
-EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+TASK_ID, TAG, BODY, ARGUMENTS = "@id@", "@tag@", "@body@", "@arguments@"
+EMBED = json.dumps({"callbacks": None, "errbacks": None, "chain": None, "chord": None})
 
 
 class Message(NamedTuple):
@@ -29,14 +30,13 @@ class Message(NamedTuple):
 
 def encode(message: Message) -> str:
     """The element that kombu's Redis transport would push for this call, with a fresh task id."""
-    body = base64.b64encode(json.dumps([message.arguments, {}, EMBED]).encode()).decode()
-    return (
-        _mould(message.task, message.queue)
-        .replace(TASK_ID, str(uuid4()))
-        .replace(TAG, str(uuid4()))
-        .replace(BODY, body)
-        .replace(ARGUMENTS, _json_text(repr(message.arguments)))
-    )
+    arguments = json.dumps(message.arguments)
+    return _mould(message.task, message.queue) % {
+        "id": uuid4(),
+        "tag": uuid4(),
+        "body": base64.b64encode(f"[{arguments}, {{}}, {EMBED}]".encode()).decode(),
+        "arguments": json.dumps(repr(message.arguments))[1:-1],
+    }
 
 
 def encode_all(messages: Sequence[Message]) -> dict[str, list[str]]:
@@ -58,7 +58,7 @@ def _mould(task: str, queue: str) -> str:
         "body_encoding": "base64",
         "delivery_tag": TAG,
     }
-    return json.dumps(
+    mould = json.dumps(
         {
             "body": BODY,
             "content-encoding": "utf-8",
@@ -67,7 +67,4 @@ def _mould(task: str, queue: str) -> str:
             "properties": properties,
         }
     )
-
-
-def _json_text(text: str) -> str:
-    return json.dumps(text)[1:-1]
+    return re.sub("@(id|tag|body|arguments)@", r"%(\1)s", mould.replace("%", "%%"))

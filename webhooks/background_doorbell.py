@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Sequence
+from queue import Empty, SimpleQueue
 
 from tasks.envelope import Message
 from tasks.publishing import Doorbell
 
-MOST_WAITING = 10_000  # beyond this the newest are left to the recovery sweep
-MOST_AT_ONCE = 500
+MOST_WAITING = 1_000  # groups of messages; beyond this the newest are left to the recovery sweep
+MOST_AT_ONCE = 50
 
 
 class BackgroundDoorbell:
@@ -18,22 +18,22 @@ class BackgroundDoorbell:
 
     def __init__(self, doorbell: Doorbell) -> None:
         self._doorbell = doorbell
-        self._waiting: deque[Message] = deque()
-        self._wake = threading.Event()
+        self._waiting: SimpleQueue[Sequence[Message]] = SimpleQueue()
         threading.Thread(target=self._run, name="doorbell", daemon=True).start()
 
     def publish(self, messages: Sequence[Message]) -> bool:
         """Hand over the messages; False when too many wait already."""
-        if len(self._waiting) + len(messages) > MOST_WAITING:
+        if self._waiting.qsize() >= MOST_WAITING:
             return False
-        self._waiting.extend(messages)
-        self._wake.set()
+        self._waiting.put(messages)
         return True
 
     def _run(self) -> None:
         while True:
-            self._wake.wait()
-            self._wake.clear()
-            while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))]
-                self._doorbell.publish(batch)
+            groups = [self._waiting.get()]
+            try:
+                while len(groups) < MOST_AT_ONCE:
+                    groups.append(self._waiting.get_nowait())
+            except Empty:
+                pass
+            self._doorbell.publish([message for group in groups for message in group])

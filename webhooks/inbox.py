@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import psycopg
@@ -29,13 +29,17 @@ class InboxUnavailableError(Exception):
 
 
 class _Waiting:
-    """A request thread that waits for its event to be stored."""
+    """A request thread that waits for its event to be stored; ``done`` is a lock that the writer opens once.
+
+    A plain lock and a ``SimpleQueue`` are all C; an ``Event`` and a ``Semaphore`` cost a tenth of the whole request.
+    """
 
     __slots__ = ("abandoned", "done", "event", "stored")
 
     def __init__(self, event: IncomingEvent) -> None:
         self.event = event
-        self.done = threading.Event()
+        self.done = threading.Lock()
+        self.done.acquire()
         self.stored: StoredEvent | None = None
         self.abandoned = False
 
@@ -48,8 +52,7 @@ class Inbox:
     ) -> None:
         self._connect, self._after_commit = connect, after_commit
         self._grace_seconds, self._timeout_seconds, self._pause_seconds = grace_seconds, timeout_seconds, pause_seconds
-        self._queue: deque[_Waiting] = deque()
-        self._wake = threading.Semaphore(0)
+        self._queue: SimpleQueue[_Waiting] = SimpleQueue()
         self._connection: psycopg.Connection[Any] | None = None
         self._busy_since: float | None = None
         self._closed_until = 0.0
@@ -61,16 +64,14 @@ class Inbox:
         if now < self._closed_until or (busy_since is not None and now - busy_since > self._timeout_seconds):
             raise InboxUnavailableError  # the database is away: do not let requests pile up behind it
         waiting = _Waiting(event)
-        self._queue.append(waiting)
-        self._wake.release()
-        if not waiting.done.wait(self._timeout_seconds) or waiting.stored is None:
+        self._queue.put(waiting)
+        if not waiting.done.acquire(timeout=self._timeout_seconds) or waiting.stored is None:
             waiting.abandoned = True
             raise InboxUnavailableError
         return waiting.stored
 
     def _run(self) -> None:
         while True:
-            self._wake.acquire()
             batch = self._take_batch()
             if not batch:
                 continue
@@ -83,19 +84,19 @@ class Inbox:
             finally:
                 self._busy_since = None
                 for waiting in batch:
-                    waiting.done.set()
+                    waiting.done.release()
             if stored:
                 self._after_commit(stored)
 
     def _take_batch(self) -> list[_Waiting]:
-        batch: list[_Waiting] = []
-        while self._queue and len(batch) < LARGEST_BATCH:
-            waiting = self._queue.popleft()
-            if not waiting.abandoned:
-                batch.append(waiting)
-        if self._queue:
-            self._wake.release()
-        return batch
+        """Wait for the first, then take all that gathered meanwhile."""
+        batch = [self._queue.get()]
+        try:
+            while len(batch) < LARGEST_BATCH:
+                batch.append(self._queue.get_nowait())
+        except Empty:
+            pass
+        return [waiting for waiting in batch if not waiting.abandoned]
 
     def _store_batch(self, batch: Sequence[_Waiting]) -> list[StoredEvent]:
         if self._connection is None:
