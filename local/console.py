@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from datetime import datetime
+from uuid import UUID
 
 from honcho.colour import get_colours
 from honcho.printer import Message, Printer
@@ -33,7 +34,7 @@ class Log:
         self._printer.write(Message(type="line", data=line, time=now, name=name, colour=self._colours[name]))
 
 
-def show_table(environ: Mapping[str, str], lead: str | None) -> None:
+def show_table(environ: Mapping[str, str], lead: UUID) -> None:
     """Where everything is, and what to try next."""
     web, flower = f"http://127.0.0.1:{environ['PORT']}", f"http://127.0.0.1:{environ['FLOWER_PORT']}"
     table = Table(title="Redrive runs", title_justify="left", title_style="bold", show_header=False, box=box.ROUNDED)
