@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,12 +112,12 @@ def trigger(*, event_type: str, **options: Any) -> None:
 
 
 def _usable_settings() -> Settings:
+    if os.environ.get("REDRIVE_ENV", "").strip() == "production":
+        raise click.ClickException("There is no simulator in production, and this is REDRIVE_ENV=production.")
     try:
         settings = settings_without_servers()
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
-    if settings.production:
-        raise click.ClickException("There is no simulator in production: REDRIVE_ENV says so.")
     if not settings.stripe_api_url.startswith(settings.simulator_url):
         raise click.ClickException("STRIPE_API_URL is not the simulator: events of a real account come from `stripe trigger`.")
     return settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
 from collections.abc import Callable
@@ -111,7 +112,7 @@ class Courier:
                 await answer.read()
                 status = answer.status
         except aiohttp.ClientConnectorError as problem:
-            error = problem.strerror or "no connection"
+            error = os.strerror(problem.errno) if problem.errno else "no connection"
         except TimeoutError:
             error = f"no answer within {timeout_seconds:g} s"
         except (aiohttp.ClientError, ValueError) as problem:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from babel.numbers import format_currency, get_currency_precision
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 HERE = Path(__file__).parent
 POLICY = (
     "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; connect-src 'self'; frame-src 'self'; base-uri 'none'"
 )
-MINOR_UNITS = {"jpy": 0, "krw": 0, "vnd": 0, "clp": 0, "kwd": 3, "bhd": 3, "jod": 3, "omr": 3, "tnd": 3}
 
 environment = Environment(
     loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -21,9 +22,9 @@ environment = Environment(
 
 
 def money(amount: int, currency: str) -> str:
-    """``money(2500, "usd")`` is ``25.00 USD``; currencies without cents have none."""
-    digits = MINOR_UNITS.get(currency, 2)
-    return f"{amount / 10**digits:,.{digits}f} {currency.upper()}"
+    """``money(2500, "usd")`` is ``$25.00``; currencies without cents have none."""
+    units = Decimal(amount).scaleb(-get_currency_precision(currency.upper()))
+    return format_currency(units, currency.upper(), locale="en_US")
 
 
 def moment(at: float) -> str:
