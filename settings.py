@@ -62,6 +62,7 @@ class Settings(BaseModel):
     publish_grace_seconds: float = Field(default=10, ge=0)
     retry_unit_seconds: float = Field(default=1, gt=0)
     visibility_timeout_seconds: int = Field(default=60, ge=1)
+    canary_seconds: float = Field(default=15, ge=0)
     worker_task_events: bool = True
 
     @field_validator("database_url")

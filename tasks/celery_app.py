@@ -7,9 +7,11 @@ from celery import Celery
 from tasks.hardening import harden
 
 TASK_MODULES = (
+    "tasks.canary",
     "tasks.dead_letters",
     "tasks.reconciliation",
     "tasks.recovery",
+    "tasks.sending",
     "tasks.stripe_webhooks",
 )
 

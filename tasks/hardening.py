@@ -82,6 +82,7 @@ def harden(app: Celery) -> None:
     """Install everything above into the app."""
     billiard.pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = CONFIRMATION_TENTHS
     app.steps["consumer"].add(VisibilityHeartbeat)
+    app.steps["consumer"].add("tasks.canary:Canary")
     worker_process_init.connect(_after_fork, weak=False)
 
 
