@@ -37,8 +37,7 @@ def measure(way: str, environ: dict[str, str], requests: list[bytes], *, connect
         wait_for_http(f"http://127.0.0.1:{port}/webhooks/stripe")
         time.sleep(1)
         run_load(("127.0.0.1", port), requests[:200], connections=connections)
-        load = run_load(("127.0.0.1", port), requests[200:], connections=connections, per_second=per_second)
-    return load
+        return run_load(("127.0.0.1", port), requests[200:], connections=connections, per_second=per_second)
 
 
 def main() -> None:
@@ -47,7 +46,8 @@ def main() -> None:
     options.add_argument("--connections", type=int, default=32)
     options.add_argument("--rounds", type=int, default=3)
     chosen = options.parse_args()
-    console, runs = Console(), {"redrive": [], "usual way": [], "redrive at 200/s": []}  # type: dict[str, list[Load]]
+    console = Console()
+    runs: dict[str, list[Load]] = {"redrive": [], "usual way": [], "redrive at 200/s": []}
     with platform() as environ:
         for number in range(chosen.rounds):
             events = {"redrive": chosen.events, "usual way": chosen.events // 5}
@@ -59,7 +59,9 @@ def main() -> None:
         _check_stored(environ, runs)
     console.print(_table(runs))
     ratio = median(load.per_second for load in runs["redrive"]) / median(load.per_second for load in runs["usual way"])
-    console.print(f"redrive / usual way: {ratio:.1f} times as many acknowledged events a second (medians of {chosen.rounds} interleaved rounds)")
+    console.print(
+        f"redrive / usual way: {ratio:.1f} times as many acknowledged events a second (medians of {chosen.rounds} interleaved rounds)"
+    )
 
 
 def _check_stored(environ: dict[str, str], runs: dict[str, list[Load]]) -> None:

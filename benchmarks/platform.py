@@ -22,19 +22,22 @@ BIN = Path(sys.executable).parent
 @contextmanager
 def platform() -> Iterator[dict[str, str]]:
     """The environment of processes on fresh servers (``fsync`` and ``synchronous_commit`` on), stopped and removed at the end."""
-    with tempfile.TemporaryDirectory(prefix="redrive-benchmark-") as folder:
-        with Postgres(Path(folder) / "postgres") as postgres, RedisServer(Path(folder) / "redis") as redis:
-            environ = {
-                "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-                "HOME": folder,
-                "LANG": "C.UTF-8",
-                "DATABASE_URL": postgres.url,
-                "REDIS_URL": redis.url,
-                "PYTHONPATH": str(ROOT),
-            }
-            os.environ.update({"DATABASE_URL": postgres.url, "REDIS_URL": redis.url})
-            subprocess.run([sys.executable, "-m", "migrations"], env=environ, cwd=ROOT, check=True)
-            yield environ
+    with (
+        tempfile.TemporaryDirectory(prefix="redrive-benchmark-") as folder,
+        Postgres(Path(folder) / "postgres") as postgres,
+        RedisServer(Path(folder) / "redis") as redis,
+    ):
+        environ = {
+            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "HOME": folder,
+            "LANG": "C.UTF-8",
+            "DATABASE_URL": postgres.url,
+            "REDIS_URL": redis.url,
+            "PYTHONPATH": str(ROOT),
+        }
+        os.environ.update({"DATABASE_URL": postgres.url, "REDIS_URL": redis.url})
+        subprocess.run([sys.executable, "-m", "migrations"], env=environ, cwd=ROOT, check=True)
+        yield environ
 
 
 @contextmanager

@@ -27,9 +27,7 @@ def backlogs(session: Session) -> list[Backlog]:
 
 def unresolved_failures(session: Session) -> dict[str, int]:
     """Unresolved failed operations by type."""
-    rows = session.execute(
-        text("SELECT operation_type, count(*) FROM failed_operations WHERE resolved_at IS NULL GROUP BY operation_type")
-    )
+    rows = session.execute(text("SELECT operation_type, count(*) FROM failed_operations WHERE resolved_at IS NULL GROUP BY operation_type"))
     return {"email": 0, "webhook": 0, "job": 0} | {row[0]: row[1] for row in rows}
 
 
@@ -37,6 +35,7 @@ _BACKLOG = """
     SELECT count(*) FILTER (WHERE status = 'pending' AND next_attempt_at <= now()),
            count(*) FILTER (WHERE status = 'running'),
            count(*) FILTER (WHERE status = 'pending' AND next_attempt_at > now()),
-           coalesce(extract(epoch FROM now() - min(next_attempt_at) FILTER (WHERE status = 'pending' AND next_attempt_at <= now())), 0)::float8
+           coalesce(extract(epoch FROM now() - min(next_attempt_at) FILTER (
+               WHERE status = 'pending' AND next_attempt_at <= now())), 0)::float8
     FROM {table} WHERE status IN ('pending', 'running')
 """

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Text, text
+from sqlalchemy import BigInteger, DateTime, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.dialects.postgresql import UUID as PostgresUUID
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 PrimaryKey = Annotated[UUID, mapped_column(primary_key=True, server_default=text("gen_random_uuid()"))]
@@ -19,10 +18,10 @@ Json = dict[str, Any]
 class Table(DeclarativeBase):
     """Every mapped class; the tables themselves are made by ``migrations/``, and a test compares the two."""
 
-    type_annotation_map = {
+    type_annotation_map: ClassVar = {
         datetime: DateTime(timezone=True),
         str: Text(),
-        UUID: PostgresUUID(as_uuid=True),
+        UUID: Uuid(),
         Json: JSONB(),
         int: BigInteger(),
     }

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, NoReturn, Self
 from uuid import UUID
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 LONGEST_NAME = 255  # characters of an event id or type
 
@@ -66,7 +67,8 @@ class StoredEvent(NamedTuple):
 
 # ``sweep_at`` leaves the row to the message that is published next; if that is lost, the sweep takes over.
 _STORE = """
-    INSERT INTO webhook_events (provider, provider_event_id, event_type, body, headers, livemode, account, api_version, verified_by, sweep_at)
+    INSERT INTO webhook_events
+        (provider, provider_event_id, event_type, body, headers, livemode, account, api_version, verified_by, sweep_at)
     SELECT t.*, now() + make_interval(secs => %b::float8)
     FROM unnest(%b::text[], %b::text[], %b::text[], %b::bytea[], %b::jsonb[], %b::bool[], %b::text[], %b::text[], %b::text[]) AS t
     ON CONFLICT (provider, provider_event_id) DO UPDATE SET duplicates = webhook_events.duplicates + 1
@@ -82,7 +84,7 @@ def store_events(connection: psycopg.Connection[Any], events: Sequence[IncomingE
     distinct = {(event.provider, event.provider_event_id): event for event in reversed(events)}
     columns = zip(*(distinct[key] for key in sorted(distinct)), strict=True)
     provider, event_id, event_type, body, headers, *rest = (list(column) for column in columns)
-    values = [provider, event_id, event_type, body, [psycopg.types.json.Jsonb(each) for each in headers], *rest]
+    values = [provider, event_id, event_type, body, [Jsonb(each) for each in headers], *rest]
     rows = connection.execute(_STORE, [grace_seconds, *values], prepare=True)
     stored = {(row[1], row[2]): StoredEvent(*row) for row in rows}
     return [stored[event.provider, event.provider_event_id] for event in events]

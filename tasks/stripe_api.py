@@ -16,7 +16,7 @@ TIMEOUT_SECONDS = (3.05, 10.0)  # connect, read; the SDK's own 80 s would outlas
 @cache
 def stripe_client() -> stripe.StripeClient:
     """The client of this process. The SDK is imported here, since it costs 0.4 s and 26 MB that the receiver does not need."""
-    import stripe  # noqa: PLC0415 - see above
+    import stripe
 
     settings = get_settings()
     return stripe.StripeClient(

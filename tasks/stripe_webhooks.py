@@ -8,12 +8,12 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-import tasks.stripe_events as stripe_events
 from models.connection import transaction
 from models.schema import Json
 from models.webhook_events import WEBHOOK_EVENTS, WebhookEvent, load_event, providers_of
 from models.work import Claim, WorkTable
 from settings import get_settings
+from tasks import stripe_events
 from tasks.celery_app import app
 from tasks.envelope import Message
 from tasks.finishing import finish

@@ -27,7 +27,7 @@ def verify_stripe(body: bytes, header: str | None, secrets: Sequence[str], *, no
     signed = b"%s.%s" % (timestamp, body)
     for secret in secrets:
         expected = hmac.digest(secret.encode(), signed, "sha256").hex().encode()
-        if any([hmac.compare_digest(expected, signature) for signature in signatures]):  # a list: no early exit
+        if any(hmac.compare_digest(expected, signature) for signature in signatures):
             return fingerprint(secret)
     raise SignatureError("no signature matches; is STRIPE_WEBHOOK_SECRET the secret of this endpoint?")
 
