@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
 import psycopg
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, func, select
 from sqlalchemy.orm import Session
 
 from settings import get_settings
@@ -22,7 +23,9 @@ CONNECT_ARGUMENTS: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
     "application_name": "redrive",
-    "options": "-c statement_timeout=20s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s -c redrive.role=service",
+    "options": "-c statement_timeout=20s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"
+    " -c client_connection_check_interval=1s"  # the statement of a killed worker ends, and its locks with it
+    " -c redrive.role=service",
 }
 
 
@@ -32,6 +35,7 @@ def engine() -> Engine:
     return create_engine(
         get_settings().database_url,
         connect_args=CONNECT_ARGUMENTS,
+        hide_parameters=True,  # an error's message reaches the logs, and parameters hold addresses and bodies
         pool_pre_ping=True,  # a restarted PostgreSQL costs one reconnect instead of one failed attempt
         pool_size=5,
         max_overflow=10,
@@ -52,7 +56,12 @@ def forget_engine() -> None:
 
 
 @contextmanager
-def transaction() -> Iterator[Session]:
-    """A session whose work is committed at the end of the block, or rolled back if the block raises."""
+def transaction(*, patience: timedelta | None = None) -> Iterator[Session]:
+    """A session whose work is committed at the end of the block, or rolled back if the block raises.
+
+    ``patience`` is how long a statement may wait for another's lock, where that has to be shorter than usual.
+    """
     with Session(engine(), expire_on_commit=False) as session, session.begin():
+        if patience is not None:
+            session.execute(select(func.set_config("lock_timeout", f"{patience.total_seconds() * 1000:.0f}ms", True)))  # noqa: FBT003
         yield session

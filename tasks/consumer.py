@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from celery.worker.consumer import Consumer
@@ -11,6 +12,18 @@ from tasks.dead_letters import bury_message
 
 class DeadLetterConsumer(Consumer):  # type: ignore[misc]  # Celery ships no types
     """Celery's consumer, which also writes what it throws away to the dead letters (option ``worker_consumer``)."""
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
+        """Celery's handler of one message, which ends the whole worker on a message of an unexpected shape, and on its return again."""
+        handle = super().create_task_handler(*args, **kwargs)
+
+        def on_task_received(message: Any) -> Any:
+            try:
+                return handle(message)
+            except (TypeError, ValueError, LookupError, AttributeError) as error:
+                return self.on_invalid_task(None, message, error)
+
+        return on_task_received
 
     def on_decode_error(self, message: Any, exc: Exception) -> Any:
         """A body that cannot be decoded; Celery only logs it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import traceback as tracebacks
+from datetime import timedelta
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
@@ -31,6 +32,7 @@ log = structlog.get_logger()
 
 WAITING_LIST = "redrive:dead-letters"  # failures that could not be written while the database was away
 LONGEST_STACK = 20_000
+PATIENCE = timedelta(seconds=2)  # for the lock of an attempt just killed; the worker's event loop stands still meanwhile
 
 
 class Revoked(Exception):  # noqa: N818 - a reason, not an error of ours
@@ -93,7 +95,7 @@ def bury_work(
     ``token`` or ``holder`` (a task's id) name the attempt that failed; with neither, nobody may be working on the row.
     """
     summary = f"{type(error).__name__}: {error}"[:1000]
-    with transaction() as session:
+    with transaction(patience=PATIENCE) as session:
         if not task.work_table.give_up(session, row_id, token=token, task_id=holder, error=summary):
             return
         failure = _failure(task.name, error, task_id=task_id, stack=stack) | {
