@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, insert, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.schema import Json, PrimaryKey, Table
 
@@ -24,3 +27,19 @@ class NotificationEventLog(Table):
     duration_ms: Mapped[int | None]
     actor: Mapped[str | None]
     detail: Mapped[Json] = mapped_column(server_default=text("'{}'"))
+
+
+class LogLine(NamedTuple):
+    """One thing that happened to a notification; ``detail`` is plain JSON without addresses."""
+
+    notification_id: UUID
+    event: str
+    attempt: int | None = None
+    duration_ms: int | None = None
+    actor: str | None = None
+    detail: Mapping[str, object] = MappingProxyType({})
+
+
+def write_log(session: Session, *lines: LogLine) -> None:
+    """Add the lines in the caller's transaction, in one statement."""
+    session.execute(insert(NotificationEventLog), [{**line._asdict(), "detail": dict(line.detail)} for line in lines])

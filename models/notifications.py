@@ -17,8 +17,8 @@ NOTIFICATIONS = WorkTable("notifications")
 class Notification(WorkRow, Table):
     """One promised email, unique by ``dedupe_key``; ``sent``, ``suppressed``, ``cancelled``, ``dropped`` or ``failed`` in the end.
 
-    ``subject``, ``html_body`` and ``text_body`` are frozen at the first attempt, so that every attempt sends the same bytes under
-    the same Resend idempotency key. ``delivery_status`` is what the provider reports afterwards.
+    ``subject``, the two bodies, ``sender`` and ``reply_to`` are frozen at the first attempt, so that every attempt sends the same
+    bytes under the same Resend idempotency key. ``delivery_status`` is what the provider reports afterwards.
     """
 
     __tablename__ = "notifications"
@@ -36,6 +36,8 @@ class Notification(WorkRow, Table):
     subject: Mapped[str | None]
     html_body: Mapped[str | None]
     text_body: Mapped[str | None]
+    sender: Mapped[str | None]
+    reply_to: Mapped[str | None]
     send_generation: Mapped[int] = mapped_column(server_default=text("1"))
     first_attempt_at: Mapped[datetime | None]
     outcome_unknown_at: Mapped[datetime | None]

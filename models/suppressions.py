@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import exists, select
+from sqlalchemy import ColumnElement, SQLColumnExpression, exists, func, literal, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.schema import CreatedAt, PrimaryKey, Table
@@ -25,7 +25,11 @@ class Suppression(Table):
     lifted_by: Mapped[str | None]
 
 
+def suppressed(email: SQLColumnExpression[str]) -> ColumnElement[bool]:
+    """The condition that mail to this address must not be sent (case does not matter), for use in a query."""
+    return exists().where(Suppression.email == func.lower(func.btrim(email)), Suppression.lifted_at.is_(None))
+
+
 def is_suppressed(session: Session, email: str) -> bool:
-    """Whether mail to this address must not be sent (case does not matter)."""
-    found = exists().where(Suppression.email == email.strip().lower(), Suppression.lifted_at.is_(None))
-    return bool(session.execute(select(found)).scalar_one())
+    """Whether mail to this address must not be sent."""
+    return bool(session.execute(select(suppressed(literal(email)))).scalar_one())

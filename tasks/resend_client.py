@@ -1,0 +1,73 @@
+"""The HTTP client under the Resend SDK: pooled connections, short timeouts, and the difference between not sent and not answered."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+import resend
+from requests.utils import get_environ_proxies
+from urllib3.exceptions import MaxRetryError, NewConnectionError
+
+TIMEOUT_SECONDS = (3.05, 10)  # to connect, and between two packets of the answer; the SDK's own 30 s would outlast a task
+
+
+class NeverConnectedError(Exception):
+    """There was no connection, so the provider cannot have seen the request."""
+
+
+class PooledClient(resend.HTTPClient):
+    """One ``requests.Session`` for each thread of each process.
+
+    The SDK's own client opens a new TLS connection for every mail, which costs 2 ms of CPU and three round trips; a session that
+    is shared over a fork would mix two processes' answers.
+    """
+
+    def __init__(self) -> None:
+        self._local = threading.local()
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        json: dict[str, object] | list[object] | None = None,
+        files: dict[str, Any] | None = None,
+        data: dict[str, str] | None = None,
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        """The answer, whatever its status; raises if there is none."""
+        session = self._session(url)
+        try:
+            response = session.request(
+                method.upper(), url, headers=headers, json=json, files=files, data=data, timeout=TIMEOUT_SECONDS, allow_redirects=False
+            )
+        except requests.ConnectionError as error:
+            if _never_connected(error):
+                raise NeverConnectedError(type(error).__name__) from error
+            raise
+        return response.content, response.status_code, response.headers
+
+    def _session(self, url: str) -> requests.Session:
+        if getattr(self._local, "pid", None) != os.getpid():
+            self._local.pid, self._local.session = os.getpid(), _new_session(url)
+        session: requests.Session = self._local.session
+        return session
+
+
+def _new_session(url: str) -> requests.Session:
+    """What the environment says about proxies and certificates is read once; a ``.netrc`` must not replace the API key."""
+    session = requests.Session()
+    session.trust_env = False
+    session.proxies.update(get_environ_proxies(url))
+    session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
+    return session
+
+
+def _never_connected(error: requests.ConnectionError) -> bool:
+    if isinstance(error, requests.ConnectTimeout):
+        return True
+    cause = error.args[0] if error.args else None
+    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)

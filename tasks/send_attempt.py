@@ -1,0 +1,135 @@
+"""One attempt at sending one notification: freeze what is sent, hand it over with no transaction open, write down what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from models.connection import transaction
+from models.notification_event_logs import LogLine, write_log
+from models.notification_sending import freeze, note_not_taken, note_sent, read_for_sending
+from models.notifications import NOTIFICATIONS, Notification
+from models.work import Claim, LeaseLostError
+from settings import get_settings
+from tasks import mail_provider
+from tasks.emails import kind_of
+from tasks.emails.rendering import render
+from tasks.errors import Deferred, OutcomeUnknown, RedriveError
+from tasks.finishing import finish
+from tasks.mail_provider import Mail
+from tasks.resend_errors import NotTaken
+
+log = structlog.get_logger()
+
+TOO_LATE = (
+    "This mail may already have been sent: an attempt more than 24 hours ago has no known outcome, and the provider no longer"
+    " remembers its idempotency key. Look for it at the provider, then confirm that it shall be sent again, or resolve it."
+)
+
+
+class SendAttempt:
+    """The steps of one attempt; ``clock`` measures how long it takes."""
+
+    def __init__(self, claim: Claim, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._claim = claim
+        self._clock = clock
+        self._started = clock()
+        self._unknown_since: datetime | None = None  # what earlier attempts left unknown
+        self._handed_over = False
+
+    def run(self) -> str:
+        """``sent`` or ``suppressed``; an error says what happens next, and stands in the notification's log."""
+        try:
+            mail = self._prepare()
+            if mail is None:
+                return "suppressed"
+            self._handed_over = True
+            message_id = mail_provider.send(mail)
+        except LeaseLostError:
+            raise
+        except Exception as error:
+            self._note(error)
+            raise
+        with transaction() as session:
+            self._note_sent(session, message_id)
+        return "sent"
+
+    def _prepare(self) -> Mail | None:
+        """The frozen mail, committed before the call; None if it must not be sent."""
+        with transaction() as session:
+            found = read_for_sending(session, self._claim)
+            row = found.notification
+            self._unknown_since = row.outcome_unknown_at
+            if found.suppressed:
+                self._suppress(session)
+                return None
+            if found.key_forgotten:
+                raise OutcomeUnknown(TOO_LATE)
+            content = _frozen(row) or _rendered(row, found.time_zone or "UTC")
+            freeze(session, self._claim, content)
+        return Mail(
+            reference=str(row.id),
+            kind=row.notification_type,
+            idempotency_key=row.idempotency_key,
+            recipient=row.recipient_email,
+            sender=content["sender"],
+            reply_to=content["reply_to"],
+            subject=content["subject"],
+            html=content["html_body"],
+            text=content["text_body"],
+        )
+
+    def _suppress(self, session: Session) -> None:
+        note = "not sent: the address bounced for good or complained"
+        finish(session, NOTIFICATIONS, self._claim, "suppressed", operation_type="email", note=note)
+        write_log(session, LogLine(self._claim.id, "suppressed", attempt=self._claim.attempts))
+
+    def _note_sent(self, session: Session, message_id: str) -> None:
+        note_sent(session, self._claim, message_id)
+        finish(session, NOTIFICATIONS, self._claim, "sent", operation_type="email")
+        write_log(
+            session,
+            self._line("attempted", outcome="sent"),
+            self._line("sent", provider_message_id=message_id),
+        )
+
+    def _note(self, error: Exception) -> None:
+        """Write down why the attempt failed; if the database is away the row says it later, and the outcome stays unknown."""
+        try:
+            with transaction() as session:
+                if self._handed_over and isinstance(error, NotTaken):
+                    note_not_taken(session, self._claim, unknown_since=self._unknown_since)
+                write_log(session, self._failure(error))
+        except (DBAPIError, LeaseLostError) as problem:
+            log.warning("email.unnoted", row_id=str(self._claim.id), error=type(problem).__name__)
+
+    def _failure(self, error: Exception) -> LogLine:
+        if isinstance(error, Deferred):
+            return self._line("deferred", why=str(error), seconds=round(error.delay.total_seconds()))
+        outcome = "failed" if isinstance(error, NotTaken) or not self._handed_over else "unknown"
+        said = {"message": str(error)[:500]} if isinstance(error, RedriveError) else {}
+        return self._line("attempted", outcome=outcome, error=type(error).__name__, **said)
+
+    def _line(self, event: str, **detail: object) -> LogLine:
+        duration_ms = round((self._clock() - self._started) * 1000)
+        return LogLine(self._claim.id, event, attempt=self._claim.attempts, duration_ms=duration_ms, detail=detail)
+
+
+def _frozen(row: Notification) -> dict[str, str] | None:
+    """What an earlier attempt fixed; None at the first attempt."""
+    names = ("subject", "html_body", "text_body", "sender", "reply_to")
+    values = {name: getattr(row, name) for name in names}
+    return None if None in values.values() else values
+
+
+def _rendered(row: Notification, time_zone: str) -> dict[str, str]:
+    kind = kind_of(row.notification_type)
+    settings = get_settings()
+    mail = render(kind, kind.parameters.read(kind.name, row.payload, strict=False), settings, time_zone=time_zone)
+    bodies = {"subject": mail.subject, "html_body": mail.html, "text_body": mail.text}
+    return {**bodies, "sender": settings.email_from, "reply_to": settings.support_email}
