@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
@@ -31,7 +32,8 @@ class Log:
             self._colours[name] = next(self._palette)
         # One instant for the eye at the terminal; nothing depends on it.
         now = datetime.now().astimezone()
-        self._printer.write(Message(type="line", data=line, time=now, name=name, colour=self._colours[name]))
+        with suppress(OSError):  # the terminal may be gone, and what runs must still be stopped in order
+            self._printer.write(Message(type="line", data=line, time=now, name=name, colour=self._colours[name]))
 
 
 def show_table(environ: Mapping[str, str], lead: UUID) -> None:

@@ -9,6 +9,10 @@ from typing import TypeVar
 Value = TypeVar("Value")
 
 
+class HopelessError(Exception):
+    """Raised inside an attempt when waiting on makes no sense any more; ends ``eventually`` at once."""
+
+
 def eventually(
     attempt: Callable[[], Value],
     within_seconds: float = 10,
