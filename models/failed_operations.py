@@ -42,6 +42,7 @@ class FailedOperation(Table):
     resolved_at: Mapped[datetime | None]
     resolved_by: Mapped[str | None]
     resolution_note: Mapped[str | None]
+    erased_at: Mapped[datetime | None]
 
 
 def record_failure(session: Session, failure: dict[str, object]) -> UUID:

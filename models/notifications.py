@@ -47,6 +47,7 @@ class Notification(WorkRow, Table):
     delivery_status: Mapped[str | None]
     delivery_status_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
+    erased_at: Mapped[datetime | None]
 
     @property
     def idempotency_key(self) -> str:

@@ -31,6 +31,7 @@ class WebhookEvent(WorkRow, Table):
     verified_by: Mapped[str | None]
     duplicates: Mapped[int] = mapped_column(server_default=text("0"))
     received_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    erased_at: Mapped[datetime | None]
 
 
 def load_event(session: Session, event_id: UUID) -> WebhookEvent:
