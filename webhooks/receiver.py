@@ -69,6 +69,12 @@ def _stripe_secrets() -> list[str]:
     return secrets_in(get_settings().stripe_webhook_secret)
 
 
+def forget() -> None:
+    """Drop the settings and the connection of this process, for whoever changes the environment."""
+    _inbox.cache_clear()
+    _stripe_secrets.cache_clear()
+
+
 def _publish_stored(stored: list[StoredEvent]) -> None:
     publish([message_for(event.provider, event.id) for event in unfinished(stored)])
 
