@@ -11,7 +11,7 @@ import requests
 from local.errors import LocalServerError
 
 Check = Callable[[], bool]
-READY_SECONDS = 90
+READY_SECONDS = 120  # a cold laptop; usually it takes five
 
 
 class NotReadyError(LocalServerError):

@@ -1,3 +1,9 @@
 """What every test shares; the fixtures themselves are in ``tests/fixtures``."""
 
-pytest_plugins = ["tests.fixtures.servers", "tests.fixtures.processes", "tests.fixtures.in_process", "tests.fixtures.simulator"]
+pytest_plugins = [
+    "tests.fixtures.servers",
+    "tests.fixtures.processes",
+    "tests.fixtures.in_process",
+    "tests.fixtures.simulator",
+    "tests.fixtures.browser",
+]
