@@ -46,6 +46,7 @@ $(READY): pyproject.toml uv.lock
 	@test -n "$(PYTHON)" || { echo "Redrive needs Python 3.11 or newer (3.12 is best); found $$(python3 --version 2>&1 || echo none)." >&2; exit 1; }
 	@test -x $(BIN)/python || { echo "Making .venv with $(PYTHON) …"; $(PYTHON) -m venv .venv; } || \
 		{ rm -rf .venv; echo "Python's venv is missing; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	@command -v uv >/dev/null || test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@command -v uv >/dev/null || test -x $(BIN)/uv || { $(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check uv; }
 	@echo "Installing what uv.lock names …"; $(SYNC) 2>.venv/sync.log || UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1 $(SYNC)
 	@touch $@
