@@ -75,9 +75,12 @@ def on_task_failure(
 def on_task_revoked(sender: Any, request: Any, *, terminated: bool = False, expired: bool = False, **_: Any) -> None:
     """A revoked work task is written down, so that the sweep does not do what an operator stopped; expired ones are not work."""
     row_id = row_of(sender, request.args)
-    if row_id is not None and not expired:
-        holder = request.id if terminated else None
-        bury_work(sender, row_id, Revoked("revoked by an operator"), holder=holder, task_id=request.id)
+    if row_id is None or expired:
+        return
+    try:
+        bury_work(sender, row_id, Revoked("revoked by an operator"), holder=request.id if terminated else None, task_id=request.id)
+    except SQLAlchemyError as away:
+        log.warning("revoke.unwritten", task=sender.name, row_id=str(row_id), error=type(away).__name__)
 
 
 def bury_work(

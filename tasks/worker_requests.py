@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 from contextlib import suppress
+from signal import SIGKILL, SIGTERM
 from typing import Any
 
 import structlog
+from billiard.common import TERM_SIGNAME
 from billiard.einfo import ExceptionWithTraceback
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.worker.request import Request
@@ -22,6 +23,10 @@ log = structlog.get_logger()
 
 class HardenedRequest(Request):  # type: ignore[misc]  # Celery ships no types
     """Celery's request (option ``Request`` of a task)."""
+
+    def terminate(self, pool: Any, signal: Any = None) -> None:
+        """End the child; where SIGTERM is remapped children ignore it, and ``revoke(terminate=True)`` would end nothing."""
+        super().terminate(pool, TERM_SIGNAME if signal in {None, SIGTERM, "SIGTERM"} else signal)
 
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
         """The child's attempt ended without an outcome of its own; Celery's signals are sent from here."""
@@ -38,7 +43,7 @@ class HardenedRequest(Request):  # type: ignore[misc]  # Celery ships no types
         """Celery tells of a hard time limit before it kills the child, whose transaction would lock the row until then."""
         if self.worker_pid and self.worker_pid != os.getpid():
             with suppress(ProcessLookupError):
-                os.kill(self.worker_pid, signal.SIGKILL)
+                os.kill(self.worker_pid, SIGKILL)
 
     def _free_row(self) -> None:
         """A lost child's lease ends now, so that nobody waits for it to run out."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
 
 from local.postgres import Postgres
 from settings import Settings
-from tasks.dead_letters import WAITING_LIST
+from tasks.dead_letters import WAITING_LIST, store_waiting_dead_letters
 from tasks.publishing import redis_client
+from tasks.recovery import publish_waiting_work
 from tests.eventually import eventually
 from tests.fixtures.processes import ProcfileProcess
 from tests.integration.engine.ledger import Ledger
@@ -33,7 +35,7 @@ def reconnected(app_settings: Settings) -> Callable[[Ledger], Ledger]:
 
 
 def test_failures_while_the_database_is_away_are_written_when_it_is_back(
-    ledger: Ledger, worker: Start, beat: Start, postgres_server: Postgres, reconnected: Callable[[Ledger], Ledger]
+    ledger: Ledger, worker: Start, postgres_server: Postgres, reconnected: Callable[[Ledger], Ledger]
 ) -> None:
     program = worker(LEASE_SECONDS="2")
     refused = ledger.take_in("is refused after a while", seconds=3)
@@ -45,12 +47,14 @@ def test_failures_while_the_database_is_away_are_written_when_it_is_back(
     program.wait_for_log("dead_letter.waits")  # the refused event's own row could not be given up
     eventually(lambda: redis_client(timeout_seconds=2).llen(WAITING_LIST))
     postgres_server.start()
-    beat()
-
     ledger = reconnected(ledger)
-    assert ledger.finished(refused, within_seconds=20)["status"] == "failed"
-    assert ledger.finished(waiting, within_seconds=20)["status"] == "processed"
-    eventually(lambda: len(ledger.failures()) == 2, 40)
+    eventually(lambda: ledger.event(refused)["lease_expires_at"] < datetime.now(UTC))
+    publish_waiting_work.delay()
+    store_waiting_dead_letters.delay()
+
+    assert ledger.finished(refused)["status"] == "failed"
+    assert ledger.finished(waiting)["status"] == "processed"
+    eventually(lambda: len(ledger.failures()) == 2)
     assert {failure["reason"] for failure in ledger.failures()} == {"refused_by_test", "unregistered"}
     assert program.running
     ledger.connection.close()

@@ -16,7 +16,7 @@ SENT = "Sending due task publish-waiting-work"
 
 def test_one_of_two_beats_leads_and_the_other_takes_over_when_it_is_killed(ledger: Ledger, beat: Start, tmp_path: Path) -> None:
     beats = [beat(BEAT_SCHEDULE_FILE=str(tmp_path / f"schedule-{number}")) for number in range(2)]
-    leader = eventually(lambda: next((beat for beat in beats if beat.log.count(SENT) > 4), None))
+    [leader] = eventually(lambda: [beat for beat in beats if beat.log.count(SENT) > 4])
     [standby] = [beat for beat in beats if beat is not leader]
     assert SENT not in standby.log
 
