@@ -36,6 +36,7 @@ task_publish_retry_policy = {"max_retries": 2, "interval_start": 0, "interval_st
 
 # --- lanes: one queue for each kind of work, so that a backlog in one does not starve the others -------------------------------
 task_queues = (Queue("webhooks"), Queue("emails"), Queue("sweeps"), Queue("celery"))
+task_routes = {"tasks.process_*_webhook": "webhooks", "tasks.send_*email": "emails"}  # the tasks' own ``queue`` is deprecated
 task_default_queue = "celery"
 task_create_missing_queues = True
 

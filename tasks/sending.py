@@ -52,13 +52,13 @@ def make_task(name: str, *, retries: int, doc: str) -> EmailTask:
         return self.attempt(notification_id, _send)
 
     send.__doc__ = doc
-    task: EmailTask = app.task(send, name=name, base=EmailTask, bind=True, max_retries=retries, queue=QUEUE)
+    task: EmailTask = app.task(send, name=name, base=EmailTask, bind=True, max_retries=retries)
     return task
 
 
 def make_kind_task(kind: EmailKind) -> EmailTask:
     """The task of this kind, with the kind's own number of retries."""
-    doc = f"Send one email of the kind {kind.name}; {kind.retries} retries after about 2, 4, 8 s. Returns sent or suppressed."
+    doc = f"Send one email of the kind {kind.name}; up to {kind.retries} retries after about 2, 4, 8 s. Returns sent or suppressed."
     return make_task(kind.task_name, retries=kind.retries, doc=doc)
 
 

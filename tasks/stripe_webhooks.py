@@ -37,7 +37,7 @@ class StripeWebhookTask(WorkTask):
         return dict(json.loads(event.body))
 
 
-@app.task(name="tasks.process_stripe_webhook", base=StripeWebhookTask, bind=True, max_retries=5, queue=QUEUE)
+@app.task(name="tasks.process_stripe_webhook", base=StripeWebhookTask, bind=True, max_retries=5)
 def process_stripe_webhook(self: StripeWebhookTask, event_id: str) -> str:
     """Process one event: lock it, do what it means, mark it, promise the emails, commit; then the messages are published.
 

@@ -22,9 +22,10 @@ LOOKS_LIKE_AN_ADDRESS = re.compile(r"://|\bwww\.|@|\.[^\W\d_]{2,}", re.IGNORECAS
 
 def money(amount: int, currency: str) -> str:
     """An amount in minor units as people read it: 14900 usd is $149.00, 500 jpy is ¥500."""
-    code = currency.lower()
-    digits = 0 if code in ZERO_DECIMALS else 3 if code in THREE_DECIMALS else 2
-    return format_currency(Decimal(amount).scaleb(-digits), code.upper(), locale=LOCALE)
+    code = currency.upper()
+    digits = 0 if code.lower() in ZERO_DECIMALS else 3 if code.lower() in THREE_DECIMALS else 2
+    text = format_currency(Decimal(amount).scaleb(-digits), code, locale=LOCALE)
+    return text.replace(code, f"{code}\N{NO-BREAK SPACE}")  # a currency without a sign of its own
 
 
 def number(value: int) -> str:

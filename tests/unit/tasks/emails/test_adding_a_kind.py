@@ -1,0 +1,107 @@
+"""Adding a kind of email takes one file and one pair of templates, as docs/how-to/add-an-email.md says."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import tasks.emails.shelf  # noqa: F401 - fills the shelf
+from settings import Settings
+from tasks import emails, sending
+from tasks.celery_app import app
+from tasks.emails import EmailKind, kind_names, kind_of, register
+from tasks.emails.kinds.welcome import WELCOME, Welcome
+from tasks.emails.rendering import render
+from tasks.shelves import fill
+
+SETTINGS = Settings.from_environment({"DATABASE_URL": "postgres://x/x", "REDIS_URL": "redis://x"})
+
+FILE = '''"""``birthday``: a wish."""
+
+from pathlib import Path
+
+from tasks.celery_app import app
+from tasks.emails import EmailKind, register
+from tasks.emails.parameters import Name, Parameters
+
+
+class Birthday(Parameters):
+    """Who has a birthday."""
+
+    name: Name
+
+
+HERE = Path(__file__).parent
+register(EmailKind(name="birthday", subject="Happy birthday, {{ name }}", retries=2, sample=Birthday(name="Ada"), templates=HERE))
+'''
+HTML = """{% extends "layout.html" %}
+{% block heading %}Happy birthday, {{ name }}{% endblock %}
+{% block content %}<p>{{ name | greeting }}</p>{% endblock %}
+"""
+TEXT = """{% extends "layout.txt" %}
+{% block content %}
+{{ name | greeting }}
+{% endblock %}
+"""
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A shelf like ``tasks/emails/kinds`` with one file on it; whatever is registered is taken off after the test."""
+    before = dict(emails._kinds)
+    folder = tmp_path / "extra_kinds"
+    folder.mkdir()
+    for name, content in {"__init__.py": "", "birthday.py": FILE, "birthday.html": HTML, "birthday.txt": TEXT}.items():
+        (folder / name).write_text(content)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "extra_kinds"
+    emails._kinds.clear()
+    emails._kinds.update(before)
+    for module in [module for module in sys.modules if module.startswith("extra_kinds")]:
+        del sys.modules[module]
+    sending._tasks.pop("birthday", None)
+    app.tasks.pop("tasks.send_birthday_email", None)
+
+
+def test_one_file_and_one_pair_of_templates_make_a_kind_with_a_task_of_its_own(shelf: str) -> None:
+    fill(import_module(shelf))
+    kind = kind_of("birthday")
+    mail = render(kind, kind.sample, SETTINGS)
+    assert mail.subject == "Happy birthday, Ada"
+    assert "Hello Ada," in mail.html
+    assert SETTINGS.support_email in mail.text
+    task = sending.make_kind_task(kind)
+    assert (task.name, task.max_retries) == ("tasks.send_birthday_email", 2)
+    assert app.amqp.router.route({}, task.name)["queue"].name == "emails"
+
+
+def test_every_kind_on_the_shelf_has_its_task_with_its_own_retries() -> None:
+    pinned = {
+        "purchase": ("tasks.send_purchase_email", 3),
+        "credit_purchase": ("tasks.send_credit_purchase_email", 3),
+        "refund": ("tasks.send_refund_email", 2),
+        "welcome": ("tasks.send_welcome_email", 1),
+        "magic_link": ("tasks.send_magic_link_email", 3),
+        "booking_confirmation": ("tasks.send_booking_confirmation_email", 3),
+        "meeting_reminder": ("tasks.send_meeting_reminder_email", 3),
+    }
+    assert {name: (sending.task_of(name).name, sending.task_of(name).max_retries) for name in kind_names()} == pinned
+    assert set(pinned) == {path.stem for path in Path(emails.__file__).parent.glob("kinds/[a-z]*.py")}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        EmailKind(name="Wel-come", subject="", retries=1, sample=Welcome()),
+        WELCOME,
+        EmailKind(name="fine", subject="", retries=-1, sample=Welcome()),
+    ],
+    ids=["name", "twice", "retries"],
+)
+def test_a_kind_that_cannot_be_is_refused_when_it_is_registered(kind: EmailKind) -> None:
+    with pytest.raises(ValueError, match="kind"):
+        register(kind)
