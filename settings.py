@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Mapping
 from functools import cache
@@ -65,6 +66,9 @@ class Settings(BaseModel):
     canary_seconds: float = Field(default=15, ge=0)
     worker_task_events: bool = True
 
+    personal_data_days: int = Field(default=30, ge=1)
+    row_days: int = Field(default=400, ge=1)
+
     @field_validator("database_url")
     @classmethod
     def _name_the_driver(cls, url: str) -> str:
@@ -86,6 +90,13 @@ class Settings(BaseModel):
     def _at_least_one_secret(cls, secret: SecretStr) -> SecretStr:
         if not secrets_in(secret):
             raise ValueError("must hold at least one signing secret (several: separate them with commas)")
+        return secret
+
+    @field_validator("resend_webhook_secret")
+    @classmethod
+    def _decodable(cls, secret: SecretStr) -> SecretStr:
+        for part in secrets_in(secret):
+            standard_webhooks_key(part)
         return secret
 
     @property
@@ -132,6 +143,18 @@ def settings_without_servers() -> Settings:
 def secrets_in(value: SecretStr) -> list[str]:
     """The single secrets of a comma-separated setting, without blanks; empty ones are left out, never used."""
     return [part.strip() for part in value.get_secret_value().split(",") if part.strip()]
+
+
+def standard_webhooks_key(secret: str) -> bytes:
+    """The key that a ``whsec_…`` secret stands for; raises ``ValueError`` where a lenient decoder would make an empty key of it."""
+    encoded = secret.removeprefix("whsec_")
+    try:
+        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+    except ValueError:
+        key = b""
+    if not key:
+        raise ValueError("must be whsec_ and base64, as the provider shows it")
+    return key
 
 
 @cache

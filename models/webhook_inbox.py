@@ -49,6 +49,24 @@ class IncomingEvent(NamedTuple):
             verified_by=verified_by,
         )
 
+    @classmethod
+    def from_resend(cls, body: bytes, *, event_id: str, headers: dict[str, str], verified_by: str) -> Self:
+        """Read Resend's envelope, whose id is the ``svix-id`` header; raises ``NotAnEventError``."""
+        event = parse_object(body)
+        if not isinstance(event.get("data"), dict):
+            raise NotAnEventError('"data" is not an object')
+        return cls(
+            provider="resend",
+            provider_event_id=_name({"svix-id": event_id}, "svix-id"),
+            event_type=_name(event, "type"),
+            body=body,
+            headers=headers,
+            livemode=None,
+            account=None,
+            api_version=None,
+            verified_by=verified_by,
+        )
+
 
 class StoredEvent(NamedTuple):
     """What the INSERT found: ``fresh`` is False for a duplicate, ``status`` is the row's own."""

@@ -15,13 +15,14 @@ from settings import get_settings, secrets_in
 from tasks.publishing import publish
 from tasks.webhook_messages import message_for
 from webhooks.inbox import Inbox, InboxUnavailableError
+from webhooks.resend_signature import verify_resend
 from webhooks.stripe_signature import SignatureError, verify_stripe
 
 log = structlog.get_logger()
 
 LARGEST_BODY = 1_000_000  # bytes; the largest event seen is 30 kB
 RETRY_AFTER_SECONDS = 30
-KEPT_HEADERS = ("Stripe-Signature", "User-Agent", "Content-Type")
+KEPT_HEADERS = ("Stripe-Signature", "Svix-Id", "Svix-Timestamp", "Svix-Signature", "User-Agent", "Content-Type")
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 
@@ -34,8 +35,26 @@ def receive_stripe() -> Response:
         verified_by = verify_stripe(body, request.headers.get("Stripe-Signature"), _stripe_secrets(), now=time.time())
         event = IncomingEvent.from_stripe(body, headers=_kept_headers(), verified_by=verified_by)
     except (SignatureError, NotAnEventError) as refusal:
-        log.info("webhook.refused", provider="stripe", why=str(refusal))
-        return _answer(400, f'{{"error": "{_plain(refusal)}"}}')
+        return _refuse("stripe", refusal)
+    return _store(event)
+
+
+@blueprint.post("/resend")
+def receive_resend() -> Response:
+    """The same answers as for Stripe; the event's id is the ``svix-id`` that the signature covers."""
+    body, headers = request.get_data(cache=False), request.headers
+    try:
+        verified_by = verify_resend(
+            body,
+            message_id=headers.get("svix-id"),
+            timestamp=headers.get("svix-timestamp"),
+            signature=headers.get("svix-signature"),
+            secrets=_resend_secrets(),
+            now=time.time(),
+        )
+        event = IncomingEvent.from_resend(body, event_id=headers["svix-id"], headers=_kept_headers(), verified_by=verified_by)
+    except (SignatureError, NotAnEventError) as refusal:
+        return _refuse("resend", refusal)
     return _store(event)
 
 
@@ -47,6 +66,11 @@ def _limit_body() -> None:
 @blueprint.errorhandler(RequestEntityTooLarge)
 def _too_large(_error: RequestEntityTooLarge) -> Response:
     return _answer(413, f'{{"error": "the body is larger than {LARGEST_BODY} bytes"}}')
+
+
+def _refuse(provider: str, refusal: Exception) -> Response:
+    log.info("webhook.refused", provider=provider, why=str(refusal))
+    return _answer(400, f'{{"error": "{_plain(refusal)}"}}')
 
 
 def _store(event: IncomingEvent) -> Response:
@@ -69,10 +93,16 @@ def _stripe_secrets() -> list[str]:
     return secrets_in(get_settings().stripe_webhook_secret)
 
 
+@cache
+def _resend_secrets() -> list[str]:
+    return secrets_in(get_settings().resend_webhook_secret)
+
+
 def forget() -> None:
     """Drop the settings and the connection of this process, for whoever changes the environment."""
     _inbox.cache_clear()
     _stripe_secrets.cache_clear()
+    _resend_secrets.cache_clear()
 
 
 def _publish_stored(stored: list[StoredEvent]) -> None:
