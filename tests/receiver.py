@@ -20,11 +20,15 @@ class Delivery:
 
 @dataclass
 class Receiver:
-    """``answers`` are the next statuses, in order; when they are used up every request is answered 200."""
+    """``answers`` are the next statuses, in order; when they are used up every request is answered 200.
+
+    ``bodies`` are what a path is answered with, as JSON; other paths are answered without a body.
+    """
 
     url: str
     deliveries: list[Delivery] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
+    bodies: dict[str, bytes] = field(default_factory=dict)
 
 
 @contextmanager
@@ -38,8 +42,11 @@ def running_receiver() -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             receiver.deliveries.append(Delivery(self.path, dict(self.headers.items()), body))
             self.send_response(receiver.answers.pop(0) if receiver.answers else 200)
-            self.send_header("Content-Length", "0")
+            content = receiver.bodies.get(self.path, b"")
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
+            self.wfile.write(content)
 
         def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - its name there
             """Say nothing: the test reads ``deliveries``."""

@@ -49,6 +49,7 @@ class ResendApi:
 
     def forget(self) -> None:
         self.log.clear()
+        self._limit.forget()
         self._quota.forget()
 
     def routes(self) -> list[web.RouteDef]:

@@ -35,6 +35,9 @@ class RequestLimit:
         self._used += 1
         return headers | {"ratelimit-remaining": str(self.limit - self._used)}
 
+    def forget(self) -> None:
+        self._window_start, self._used = -WINDOW_SECONDS, 0
+
 
 class Quota:
     """Mails a day and a month by the simulated clock, counted while a limit is set; a limit of 0 is none."""
