@@ -88,6 +88,9 @@ def test_every_kind_on_the_shelf_has_its_task_with_its_own_retries() -> None:
         "magic_link": ("tasks.send_magic_link_email", 3),
         "booking_confirmation": ("tasks.send_booking_confirmation_email", 3),
         "meeting_reminder": ("tasks.send_meeting_reminder_email", 3),
+        "checkin_reminder": ("tasks.send_checkin_reminder_email", 3),
+        "workout_reminder": ("tasks.send_workout_reminder_email", 3),
+        "meal_prep_reminder": ("tasks.send_meal_prep_reminder_email", 3),
     }
     assert {name: (sending.task_of(name).name, sending.task_of(name).max_retries) for name in kind_names()} == pinned
     assert set(pinned) == {path.stem for path in Path(emails.__file__).parent.glob("kinds/[a-z]*.py")}
