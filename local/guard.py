@@ -17,7 +17,13 @@ PATIENCE_SECONDS = 30.0
 
 
 class Guard:
-    """A process of its own that outlives this one for as long as it takes to stop what this one started, even after a SIGKILL."""
+    """A process of its own that outlives this one for as long as it takes to stop what this one started, even after a SIGKILL.
+
+    It holds the locks ``keeping`` for as long, so that what is being stopped still has its servers.
+    """
+
+    def __init__(self, keeping: tuple[int, ...] = ()) -> None:
+        self._keeping = keeping
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
@@ -25,6 +31,7 @@ class Guard:
             cwd=Path(__file__).resolve().parent.parent,
             stdin=subprocess.PIPE,
             start_new_session=True,
+            pass_fds=self._keeping,
             text=True,
         )
         return self

@@ -21,7 +21,7 @@ from local.locks import take_if_free
 from local.procfile import ONE_OFF, read_procfile, shell_command
 from local.readiness import checks, until_ready
 from local.seed import seed
-from local.servers import FOLDER, PROJECT, VARIABLES, leave, local_urls
+from local.servers import FOLDER, PROJECT, VARIABLES, held_locks, leave, local_urls
 from local.supervisor import Supervisor
 from settings import SettingsError, get_settings
 
@@ -40,7 +40,7 @@ class AlreadyRunningError(LocalServerError):
 async def run(environ: Mapping[str, str], folder: Path) -> None:
     """Start everything in ``environ``, stay until SIGINT, SIGTERM or SIGHUP, and stop everything; files go to ``folder``."""
     log, leaving = Log(), asyncio.Event()
-    with Guard() as guard:
+    with Guard(held_locks()) as guard:
         supervisor = Supervisor(PROJECT, guard, log.say)
         _on_signals(leaving, supervisor, log)
         starting = asyncio.create_task(_start(supervisor, environ, folder))

@@ -36,6 +36,11 @@ def local_urls(wanted: list[str], folder: Path = FOLDER) -> dict[str, str]:
     return {name: server.url for name, server in zip(wanted, servers, strict=True)}
 
 
+def held_locks() -> tuple[int, ...]:
+    """The file descriptors of this process's locks; a program started with them in ``pass_fds`` is a user of the servers too."""
+    return tuple(lock.fileno() for lock in _joined.values())
+
+
 def leave() -> None:
     """Let go of all servers; wait until those that nobody else uses have stopped."""
     left = list(_joined)
