@@ -11,6 +11,9 @@ TASK_MODULES = (
     "tasks.dead_letters",
     "tasks.reconciliation",
     "tasks.recovery",
+    "tasks.reminder_cleanup",
+    "tasks.reminder_sweep",
+    "tasks.resend_webhooks",
     "tasks.sending",
     "tasks.stripe_webhooks",
 )

@@ -18,6 +18,7 @@ from models.work import Claim, LeaseLostError
 from settings import get_settings
 from tasks import mail_provider
 from tasks.emails import kind_of
+from tasks.emails.last_check import Leaving, no_longer_wanted
 from tasks.emails.rendering import render
 from tasks.errors import Deferred, OutcomeUnknown, RedriveError
 from tasks.finishing import finish
@@ -43,11 +44,11 @@ class SendAttempt:
         self._handed_over = False
 
     def run(self) -> str:
-        """``sent`` or ``suppressed``; an error says what happens next, and stands in the notification's log."""
+        """``sent``, ``suppressed`` or ``dropped``; an error says what happens next, and stands in the notification's log."""
         try:
             mail = self._prepare()
-            if mail is None:
-                return "suppressed"
+            if isinstance(mail, str):
+                return mail
             self._handed_over = True
             message_id = mail_provider.send(mail)
         except LeaseLostError:
@@ -59,15 +60,16 @@ class SendAttempt:
             self._note_sent(session, message_id)
         return "sent"
 
-    def _prepare(self) -> Mail | None:
-        """The frozen mail, committed before the call; None if it must not be sent."""
+    def _prepare(self) -> Mail | str:
+        """The frozen mail, committed before the call; the row's last status if it must not be sent."""
         with transaction() as session:
             found = read_for_sending(session, self._claim)
             row = found.notification
             self._unknown_since = row.outcome_unknown_at
             if found.suppressed:
-                self._suppress(session)
-                return None
+                return self._end_unsent(session, "suppressed", "the address bounced for good or complained")
+            if reason := no_longer_wanted(session, [Leaving(row.id, row.notification_type)]).get(row.id):
+                return self._end_unsent(session, "dropped", reason)
             if found.key_forgotten:
                 raise OutcomeUnknown(TOO_LATE)
             content = _frozen(row) or _rendered(row, found.time_zone or "UTC")
@@ -84,10 +86,10 @@ class SendAttempt:
             text=content["text_body"],
         )
 
-    def _suppress(self, session: Session) -> None:
-        note = "not sent: the address bounced for good or complained"
-        finish(session, NOTIFICATIONS, self._claim, "suppressed", operation_type="email", note=note)
-        write_log(session, LogLine(self._claim.id, "suppressed", attempt=self._claim.attempts))
+    def _end_unsent(self, session: Session, status: str, reason: str) -> str:
+        finish(session, NOTIFICATIONS, self._claim, status, operation_type="email", note=f"not sent: {reason}")
+        write_log(session, LogLine(self._claim.id, status, attempt=self._claim.attempts, detail={"why": reason}))
+        return status
 
     def _note_sent(self, session: Session, message_id: str) -> None:
         note_sent(session, self._claim, message_id)
