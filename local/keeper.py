@@ -17,12 +17,17 @@ from local.server_process import ServerProcess
 
 SERVERS: dict[str, type[ServerProcess]] = {server.name: server for server in (Postgres, RedisServer)}
 LOOK_SECONDS = 0.2
+PATIENCE_SECONDS = 2.0
 _held: list[FileIO] = []
 
 
 def keep(server: ServerProcess) -> None:
     """Start ``server``, say so on standard output, and stop it when nobody holds the lock of its users any more."""
-    if not _hold(server.folder / "keeper.lock"):
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not _hold(server.folder / "keeper.lock"):
+        if time.monotonic() < deadline:  # somebody may just be looking whether it is taken
+            time.sleep(0.01)
+            continue
         raise LocalServerError(f"another process keeps {server.name} in {server.folder} already")
     try:
         server.start()

@@ -41,6 +41,11 @@ class RedisServer(ServerProcess):
         with redis.Redis.from_url(self.url, socket_timeout=2, socket_connect_timeout=2) as client:
             client.ping()
 
+    def lose_data(self) -> None:
+        """Kill it and take its data away: the next start begins empty, as after the loss of a disk."""
+        self.kill()
+        shutil.rmtree(self.data, ignore_errors=True)
+
     def _prepare(self) -> None:
         self.data.mkdir(mode=0o700, exist_ok=True)
         options = OPTIONS | {"port": str(self.address.port), "dir": f'"{self.data}"', "requirepass": self.address.password} | self.settings

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from io import FileIO
 from pathlib import Path
 
@@ -22,6 +22,7 @@ FOLDER = PROJECT / ".redrive"
 VARIABLES: dict[str, type[ServerProcess]] = {"DATABASE_URL": Postgres, "REDIS_URL": RedisServer}
 GOODBYE_SECONDS = 10
 _joined: dict[Path, FileIO] = {}
+_keepers: dict[Path, int] = {}
 
 
 def local_urls(wanted: list[str], folder: Path = FOLDER) -> dict[str, str]:
@@ -50,6 +51,9 @@ def leave() -> None:
     for path in left:
         while not _in_use(path) and is_taken(path / "keeper.lock") and time.monotonic() < deadline:
             time.sleep(0.02)
+        if path in _keepers and not is_taken(path / "keeper.lock"):
+            with suppress(ChildProcessError):
+                os.waitpid(_keepers[path], 0)  # collect it, since there may be no init here to do so
 
 
 def _join(server: ServerProcess) -> None:
@@ -93,6 +97,7 @@ def _start_keeper(server: ServerProcess) -> None:
     assert keeper.stdout is not None  # noqa: S101 - a pipe, as asked for; only mypy needs to hear it
     with keeper.stdout as answer:
         line = answer.readline().strip()
+    _keepers[server.folder] = keeper.pid
     keeper.returncode = 0  # no child to wait for, and no ResourceWarning: it is meant to outlive this process
     if line != "ready":
         raise ServerDidNotStartError(line or f"{server.name} did not start; see {server.folder / 'keeper.log'}")
