@@ -55,15 +55,19 @@ class Settings(BaseModel):
     simulator_url: str = "http://127.0.0.1:8025"
     slack_webhook_url: SecretStr | None = None
     pagerduty_routing_key: SecretStr | None = None
+    pagerduty_api_url: str = "https://events.pagerduty.com"
     opsgenie_api_key: SecretStr | None = None
+    opsgenie_api_url: str = "https://api.opsgenie.com"
     heartbeat_url: str | None = None
 
+    recipient_limit_per_minute: int = Field(default=50, ge=0)
     lease_seconds: float = Field(default=45, gt=0)
     sweep_seconds: float = Field(default=5, gt=0)
     publish_grace_seconds: float = Field(default=10, ge=0)
     retry_unit_seconds: float = Field(default=1, gt=0)
     visibility_timeout_seconds: int = Field(default=60, ge=1)
     canary_seconds: float = Field(default=15, ge=0)
+    watch_seconds: float = Field(default=60, gt=0)
     worker_task_events: bool = True
 
     personal_data_days: int = Field(default=30, ge=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from admin.health import blueprint as health
+from admin.watch import Watch
 from settings import get_settings
 from tasks.publishing import RedisDoorbell, install_doorbell, redis_client
 from webhooks.background_doorbell import BackgroundDoorbell
@@ -22,3 +23,4 @@ def create_app() -> Flask:
 
 
 app = create_app()
+Watch(every_seconds=get_settings().watch_seconds).start()  # also when Beat and every worker are dead

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import select, text
@@ -12,13 +13,14 @@ from models.schema import Json, Table
 
 
 class Heartbeat(Table):
-    """One scheduled task; ``detail`` is what its last run reported."""
+    """One scheduled task; ``detail`` is what its last run reported, ``last_success_at`` is NULL until one succeeded."""
 
     __tablename__ = "heartbeats"
 
     name: Mapped[str] = mapped_column(primary_key=True)
-    last_success_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    last_success_at: Mapped[datetime | None] = mapped_column(server_default=text("now()"))
     detail: Mapped[Json] = mapped_column(server_default=text("'{}'"))
+    expected_since: Mapped[datetime] = mapped_column(server_default=text("now()"))
 
 
 def beat(session: Session, name: str, detail: Json) -> None:
@@ -31,3 +33,16 @@ def beat(session: Session, name: str, detail: Json) -> None:
 def last_success(session: Session, name: str) -> datetime | None:
     """When the task last succeeded; None if it never did."""
     return session.execute(select(Heartbeat.last_success_at).where(Heartbeat.name == name)).scalar_one_or_none()
+
+
+def expect(session: Session, names: Collection[str]) -> None:
+    """Remember since when each of these is expected, so that one which never succeeds is missed too."""
+    known = set(session.execute(select(Heartbeat.name).where(Heartbeat.name.in_(names))).scalars())
+    missing = [{"name": name, "last_success_at": None} for name in sorted(set(names) - known)]
+    if missing:
+        session.execute(insert(Heartbeat).values(missing).on_conflict_do_nothing())
+
+
+def heartbeats(session: Session) -> dict[str, Heartbeat]:
+    """All of them by name."""
+    return {row.name: row for row in session.execute(select(Heartbeat).order_by(Heartbeat.name)).scalars()}

@@ -16,6 +16,7 @@ TASK_MODULES = (
     "tasks.resend_webhooks",
     "tasks.sending",
     "tasks.stripe_webhooks",
+    "tasks.watch_step",
 )
 
 app = Celery("tasks", include=TASK_MODULES, task_cls="tasks.hardening:HardenedTask")
