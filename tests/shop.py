@@ -33,8 +33,8 @@ def buy_leads(session: Session, lead_ids: Sequence[UUID], *, email: str = EMAIL,
     return _add(session, NewPurchase(kind="leads", buyer_email=email, currency="usd", items=items))
 
 
-def buy_credits(session: Session, credits: int, *, email: str = EMAIL, unit_amount_cents: int = 10) -> Purchase:
-    item = NewItem(description=f"{credits} credits", quantity=credits, unit_amount_cents=unit_amount_cents, credits=credits)
+def buy_credits(session: Session, number: int, *, email: str = EMAIL, unit_amount_cents: int = 10) -> Purchase:
+    item = NewItem(description=f"{number} credits", quantity=number, unit_amount_cents=unit_amount_cents, credits=number)
     return _add(session, NewPurchase(kind="credits", buyer_email=email, currency="usd", items=[item]))
 
 

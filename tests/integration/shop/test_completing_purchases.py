@@ -23,7 +23,7 @@ def test_a_paid_checkout_sells_the_leads_and_promises_one_receipt(session: Sessi
 
     done = purchase_now(session, purchase.id)
     assert (done.status, done.buyer_name, done.stripe_payment_intent_id) == ("completed", "Ada Buyer", sale_of(purchase).payment_intent_id)
-    assert done.completed_at and done.fulfilled_at and done.user_id
+    assert None not in {done.completed_at, done.fulfilled_at, done.user_id}
     sold = session.execute(text("SELECT id, sold_to_purchase_id FROM leads WHERE sold_at IS NOT NULL ORDER BY id")).all()
     assert [tuple(row) for row in sold] == [(lead, purchase.id) for lead in leads[:2]]
     [receipt] = emails(session, "purchase")
@@ -173,7 +173,7 @@ def test_a_free_purchase_needs_no_payment(session: Session) -> None:
     assert purchase_now(session, purchase.id).status == "completed"
 
 
-NAMELESS = {"data.object.client_reference_id": None, "data.object.metadata": {}}
+NAMELESS: dict[str, object] = {"data.object.client_reference_id": None, "data.object.metadata": {}}
 
 
 def test_a_purchase_is_found_by_its_session_when_the_event_does_not_name_it(session: Session) -> None:
