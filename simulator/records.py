@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Self
 
 
@@ -22,14 +22,16 @@ class AcceptedEmail:
     text: str | None
     headers: dict[str, str]
     tags: list[dict[str, str]]
+    reply_to: str | list[str] | None
     accepted_at: float
     last_event: str
     batch_index: int | None
 
     @classmethod
     def read(cls, content: Mapping[str, Any]) -> Self:
-        values = {**content, "sender": content["from"]}
-        return cls(**{field.name: values[field.name] for field in fields(cls)})
+        """``from`` is a word of Python's own, hence ``sender``."""
+        values = dict(content)
+        return cls(sender=values.pop("from"), **values)
 
 
 @dataclass(frozen=True)

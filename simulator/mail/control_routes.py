@@ -47,7 +47,8 @@ class ResendControl:
     async def _emails(self, request: web.Request) -> web.Response:
         limit = min(number(request, "limit", MAX_PAGE), MAX_PAGE)
         query = request.query
-        mails = self._api.mailbox.page(after=number(request, "after", 0), limit=limit, to=query.get("to"), key=query.get("key"))
+        bodies, after = query.get("bodies") != "0", number(request, "after", 0)
+        mails = self._api.mailbox.page(after=after, limit=limit, to=query.get("to"), key=query.get("key"), bodies=bodies)
         return reply({"emails": mails, "next_after": mails[-1]["seq"] if len(mails) == limit else None})
 
     async def _requests(self, request: web.Request) -> web.Response:

@@ -11,8 +11,11 @@ from typing import Any
 from simulator.mail.validation import Mail
 from simulator.store import Row, Store
 
-LIST = "SELECT e.*, b.body FROM emails e LEFT JOIN bodies b ON b.id = e.body_id"
-FIND = LIST + " WHERE e.id IN (SELECT value FROM json_each(?)) ORDER BY e.seq"  # noqa: S608 - constants
+PAGE = """
+SELECT * FROM emails WHERE seq > :after AND (:key IS NULL OR idempotency_key = :key)
+    AND (:to IS NULL OR instr(char(10) || recipients || char(10), char(10) || :to || char(10)) > 0)
+ORDER BY seq LIMIT :limit
+"""
 
 
 @dataclass(frozen=True)
@@ -54,23 +57,19 @@ class Mailbox:
         return next(iter(self.find_all([email_id])), None)
 
     def find_all(self, email_ids: Sequence[str]) -> list[dict[str, Any]]:
-        rows = self._store.rows(FIND, (json.dumps(list(email_ids)),))
-        payloads: dict[int, Any] = {}  # a batch's body is parsed once, not once for each of its hundred mails
-        return [_shown(row, payloads) for row in rows]
+        wanted = json.dumps(list(email_ids))
+        return self._shown(self._store.rows("SELECT * FROM emails WHERE id IN (SELECT value FROM json_each(?)) ORDER BY seq", (wanted,)))
 
     def note_event(self, email_id: str, event: str) -> None:
         self._store.run("UPDATE emails SET last_event = ? WHERE id = ?", (event, email_id))
         self.changes += 1
 
-    def page(self, *, after: int = 0, limit: int = 1000, to: str | None = None, key: str | None = None) -> list[dict[str, Any]]:
+    def page(
+        self, *, after: int = 0, limit: int = 1000, to: str | None = None, key: str | None = None, bodies: bool = True
+    ) -> list[dict[str, Any]]:
         """The mails accepted after the one numbered ``after``, the oldest first."""
-        rows = self._store.rows(
-            f"{LIST} WHERE e.seq > :after AND (:key IS NULL OR e.idempotency_key = :key) AND (:to IS NULL OR"
-            " instr(char(10) || e.recipients || char(10), char(10) || :to || char(10)) > 0) ORDER BY e.seq LIMIT :limit",
-            {"after": after, "key": key, "to": to, "limit": limit},
-        )
-        payloads: dict[int, Any] = {}
-        return [_shown(row, payloads) for row in rows]
+        rows = self._store.rows(PAGE, {"after": after, "key": key, "to": to, "limit": limit})
+        return self._shown(rows, bodies=bodies)
 
     def newest(self, *, limit: int, before: int | None = None, search: str = "") -> list[dict[str, Any]]:
         """The inbox's page: newest first, without bodies."""
@@ -78,7 +77,7 @@ class Mailbox:
             "SELECT * FROM emails WHERE seq < ? AND (recipients LIKE ? OR subject LIKE ?) ORDER BY seq DESC LIMIT ?",
             (before or 2**62, f"%{search}%", f"%{search}%", limit),
         )
-        return [_shown(row) for row in rows]
+        return self._shown(rows, bodies=False)
 
     def count(self) -> int:
         return self._store.number("SELECT count(*) FROM emails")
@@ -92,6 +91,15 @@ class Mailbox:
             "duplicate_keys": self._repeated("idempotency_key", ", batch_index"),
             "duplicate_dedupe_headers": self._repeated("dedupe"),
         }
+
+    def _shown(self, rows: Sequence[Row], *, bodies: bool = True) -> list[dict[str, Any]]:
+        """A request's body is read and parsed once, not once for each of the hundred mails that came in it."""
+        payloads: dict[int | None, Any] = {None: {}}
+        for body_id in {row["body_id"] for row in rows} - {None} if bodies else ():
+            found = self._store.row("SELECT body FROM bodies WHERE id = ?", (body_id,))
+            payloads[body_id] = json.loads(found["body"]) if found else {}
+        parts = [payloads.get(row["body_id"], {}) for row in rows]
+        return [_facts(row, part[row["batch_index"]] if isinstance(part, list) else part) for row, part in zip(rows, parts, strict=True)]
 
     def _repeated(self, column: str, also: str = "") -> dict[str, int]:
         rows = self._store.rows(
@@ -107,8 +115,7 @@ def _new_id() -> str:
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
 
 
-def _shown(row: Row, payloads: dict[int, Any] | None = None) -> dict[str, Any]:
-    payload = _payload(row, {} if payloads is None else payloads)
+def _facts(row: Row, payload: dict[str, Any]) -> dict[str, Any]:
     names = ("seq", "id", "idempotency_key", "dedupe", "subject", "accepted_at", "last_event", "batch_index")
     return {
         **{name: row[name] for name in names},
@@ -120,12 +127,3 @@ def _shown(row: Row, payloads: dict[int, Any] | None = None) -> dict[str, Any]:
         "tags": payload.get("tags") or [],
         "reply_to": payload.get("reply_to"),
     }
-
-
-def _payload(row: Row, payloads: dict[int, Any]) -> dict[str, Any]:
-    if "body" not in row.keys() or row["body"] is None:  # noqa: SIM118 - a Row iterates over values
-        return {}
-    whole = payloads.setdefault(row["body_id"], None) or json.loads(row["body"])
-    payloads[row["body_id"]] = whole
-    part: dict[str, Any] = whole if row["batch_index"] is None else whole[row["batch_index"]]
-    return part
