@@ -137,6 +137,20 @@ class WorkTable:
         )
         return result.one_or_none() is not None
 
+    def fail_afterwards(self, connection: Executor, row_id: UUID, *, ended_as: str, error: str) -> bool:
+        """A row that had ended well did not: what it handed over was refused later. False if it has not ended as ``ended_as``."""
+        result = connection.execute(
+            self._statement(
+                """
+                UPDATE {table} SET status = 'failed', finished_at = now(), last_error = :error
+                WHERE id = :id AND status = :ended_as
+                RETURNING id
+                """
+            ),
+            {"id": row_id, "ended_as": ended_as, "error": storable_text(error)},
+        )
+        return result.one_or_none() is not None
+
     def redrive(self, connection: Executor, row_id: UUID) -> bool:
         """Make a failed row pending again with a fresh count of attempts. False if it is not failed."""
         result = connection.execute(

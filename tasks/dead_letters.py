@@ -26,7 +26,7 @@ from tasks.celery_app import app
 from tasks.errors import PermanentFailure
 from tasks.publishing import redis_client
 from tasks.sweep import Sweep
-from tasks.work_task import WorkTask
+from tasks.work_task import WorkTask, summary_of
 
 log = structlog.get_logger()
 
@@ -97,18 +97,24 @@ def bury_work(
 
     ``token`` or ``holder`` (a task's id) name the attempt that failed; with neither, nobody may be working on the row.
     """
-    summary = f"{type(error).__name__}: {error}"[:1000]
     with transaction(patience=PATIENCE) as session:
-        if not task.work_table.give_up(session, row_id, token=token, task_id=holder, error=summary):
+        if not task.work_table.give_up(session, row_id, token=token, task_id=holder, error=summary_of(error)):
             return
-        failure = _failure(task.name, error, task_id=task_id, stack=stack) | {
-            "operation_type": task.operation_type,
-            "operation_id": row_id,
-            "event_data": _described(task, session, row_id),
-            "attempts": task.work_table.attempts(session, row_id),
-        }
-        record_failure(session, failure)
-        task.finished_for_good(session, row_id, error=summary)
+        record_dead_work(session, task, row_id, error, task_id=task_id, stack=stack)
+
+
+def record_dead_work(
+    session: Session, task: WorkTask, row_id: UUID, error: BaseException, *, task_id: str | None = None, stack: str | None = None
+) -> None:
+    """Write why a row is ``failed`` in the transaction that made it so."""
+    failure = _failure(task.name, error, task_id=task_id, stack=stack) | {
+        "operation_type": task.operation_type,
+        "operation_id": row_id,
+        "event_data": _described(task, session, row_id),
+        "attempts": task.work_table.attempts(session, row_id),
+    }
+    record_failure(session, failure)
+    task.finished_for_good(session, row_id, error=summary_of(error))
     event = f"{task.operation_type}.dead"
     log.error(event, task=task.name, task_id=task_id, row_id=str(row_id), reason=failure["reason"])
 

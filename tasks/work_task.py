@@ -108,7 +108,7 @@ class WorkTask(HardenedTask):
                     self.work_table.defer(session, claim, delay=delay, reason=str(error))
                 else:
                     grace = timedelta(seconds=get_settings().publish_grace_seconds)
-                    self.work_table.retry_later(session, claim, delay=delay, error=_summary(error), grace=grace)
+                    self.work_table.retry_later(session, claim, delay=delay, error=summary_of(error), grace=grace)
         except LeaseLostError:
             log.info("lease.lost", table=self.work_table.name, row_id=str(claim.id), token=claim.token)
         except DBAPIError as away:
@@ -154,5 +154,5 @@ def holder_of(task_id: str | None, hostname: str | None, pid: int | None) -> str
     return f"{task_id}@{hostname}/{pid}"
 
 
-def _summary(error: BaseException) -> str:
+def summary_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"[:1000]

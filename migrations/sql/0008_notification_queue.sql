@@ -16,14 +16,28 @@ BEGIN
         extract(epoch FROM p_unit)::float8 * 2.0::float8 ^ least(p_attempt, 60), extract(epoch FROM p_cap)::float8));
 END $$;
 
--- Whether mail to this address must not be sent; a person who was forgotten is known by a hash alone.
+-- Under which names an address may stand in ``suppressions``: as it is, or as a hash, where its owner asked to be forgotten.
+CREATE FUNCTION suppression_keys(p_email text) RETURNS text[]
+LANGUAGE sql STABLE AS $$
+    SELECT ARRAY[address, 'sha256:' || encode(sha256(convert_to(address, 'UTF8')), 'hex')] FROM lower(btrim(p_email)) AS address
+$$;
+
+-- Whether mail to this address must not be sent.
 CREATE FUNCTION is_suppressed(p_email text) RETURNS boolean
 LANGUAGE sql STABLE AS $$
-    SELECT EXISTS (
-        SELECT FROM suppressions
-        WHERE lifted_at IS NULL
-          AND email IN (lower(btrim(p_email)), 'sha256:' || encode(sha256(convert_to(lower(btrim(p_email)), 'UTF8')), 'hex')))
+    SELECT EXISTS (SELECT FROM suppressions WHERE email = ANY (suppression_keys(p_email)) AND lifted_at IS NULL)
 $$;
+
+-- What the provider reports belongs to one of its mails: another mail for the same notification starts without reports.
+CREATE FUNCTION forget_reports_of_earlier_mail() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.delivery_status := NULL;
+    NEW.delivery_status_at := NULL;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER notifications_another_mail BEFORE UPDATE OF provider_message_id ON notifications
+    FOR EACH ROW WHEN (OLD.provider_message_id <> NEW.provider_message_id) EXECUTE FUNCTION forget_reports_of_earlier_mail();
 
 -- Claim up to ``p_limit`` due emails for ``p_lease``. The token fences each claim: only the newest one can end the attempt. A row
 -- whose holder died is claimed again when its lease has run out. Two kinds of rows are left to Redrive's own worker, which buries

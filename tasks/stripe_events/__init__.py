@@ -8,10 +8,13 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from models.schema import Json
+from tasks.event_handlers import EventHandlers
 
 EventHandler = Callable[[Session, "StripeEvent"], None]
 
-_handlers: dict[str, EventHandler] = {}
+_handlers: EventHandlers[EventHandler] = EventHandlers()
+handles = _handlers.handles
+handler_of = _handlers.handler_of
 
 
 class StripeEvent:
@@ -31,20 +34,3 @@ class StripeEvent:
         """The object's metadata; empty when Stripe sent none."""
         found = self.object.get("metadata")
         return found if isinstance(found, dict) else {}
-
-
-def handles(event_type: str) -> Callable[[EventHandler], EventHandler]:
-    """Register the function that does what ``event_type`` means; called once for each file of the shelf."""
-
-    def register(handler: EventHandler) -> EventHandler:
-        if event_type in _handlers:
-            raise ValueError(f"{event_type} already has a handler: {_handlers[event_type].__module__}")
-        _handlers[event_type] = handler
-        return handler
-
-    return register
-
-
-def handler_of(event_type: str) -> EventHandler | None:
-    """The handler, or None for a type that means nothing to us (it is stored and answered all the same)."""
-    return _handlers.get(event_type)
