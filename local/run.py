@@ -66,7 +66,8 @@ async def _start(supervisor: Supervisor, environ: Mapping[str, str], folder: Pat
     ready = checks(environ)
     settings = get_settings()
     if settings.uses_simulator or settings.stripe_api_url.startswith(settings.simulator_url):
-        supervisor.keep(SIMULATOR, [sys.executable, "-m", "simulator", "--data-folder", str(folder / SIMULATOR)], environ)
+        command = [sys.executable, "-m", "simulator", "--automatic-events", "--data-folder", str(folder / SIMULATOR)]
+        supervisor.keep(SIMULATOR, command, environ)
         await until_ready(SIMULATOR, ready[SIMULATOR])
     for name, line in processes.items():
         supervisor.keep(name, shell_command(line), environ)
