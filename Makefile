@@ -5,6 +5,7 @@ SHELL := /bin/sh
 
 PYTHON ?= $(shell for python in python3.12 python3.11 python3 python3.13 python3.14; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+BENCHMARKS ?= $(basename $(notdir $(shell grep -l __main__ benchmarks/*.py)))
 READY := .venv/.ready
 BIN := .venv/bin
 
@@ -31,8 +32,8 @@ check: $(READY) ## Lint, format, types, import contracts and unit tests, in unde
 chaos: $(READY) ## Send events for 3 minutes while everything is killed at random (ARGS="--seed 7 --seconds 180")
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
-bench: $(READY) ## Measure intake and mail on this machine (bounded, loopback only)
-	@$(BIN)/python -m benchmarks $(ARGS)
+bench: $(READY) ## Measure on this machine, bounded and on loopback only (BENCHMARKS=intake for one)
+	@set -e; for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name $(ARGS); done
 
 clean: ## Remove the environment and every local database, mail and cache
 	rm -rf .venv .redrive .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache celerybeat-schedule*
