@@ -4,6 +4,7 @@ pytest_plugins = [
     "tests.fixtures.servers",
     "tests.fixtures.processes",
     "tests.fixtures.in_process",
+    "tests.fixtures.mail",
     "tests.fixtures.simulator",
     "tests.fixtures.browser",
 ]
