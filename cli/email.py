@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import tempfile
 import webbrowser
+from datetime import timedelta
 from pathlib import Path
 
 import click
+import redis
 from rich.console import Console
 from rich.table import Table
 
@@ -17,6 +19,8 @@ from tasks.emails.errors import UnknownKind
 from tasks.emails.parameters import known_time_zone
 from tasks.emails.preview import Width, preview_page
 from tasks.emails.rendering import render
+from tasks.provider_circuit import circuit
+from tasks.provider_gate import gate
 
 
 def _time_zone(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
@@ -28,7 +32,7 @@ def _time_zone(_context: click.Context, _parameter: click.Parameter, name: str) 
 
 @click.group()
 def email() -> None:
-    """Look at the kinds of email that we send."""
+    """Look at what we send, and whether it can be sent."""
 
 
 @email.command("list")
@@ -40,6 +44,25 @@ def list_kinds() -> None:
         kind = kind_of(name)
         table.add_row(kind.name, render(kind, kind.sample, settings).subject, str(kind.retries))
     Console().print(table)
+
+
+@email.command()
+def provider() -> None:
+    """Whether the provider takes mails now: its rate limit, a used-up quota, the circuit breaker."""
+    try:
+        limits, breaker = gate().status(), circuit().status()
+    except redis.RedisError as error:
+        raise click.ClickException(f"Redis does not answer ({type(error).__name__}), so nothing is held back.") from error
+    table = Table("What", "Now")
+    table.add_row("Requests a second", f"{limits.requests_per_second:g}" if limits.requests_per_second else "no limit is known")
+    table.add_row("Paused", f"for {_seconds(limits.paused_for)}: {limits.reason}" if limits.paused_for else "no")
+    table.add_row("Circuit", breaker.state.value + (f", next try in {_seconds(breaker.retry_in)}" if breaker.retry_in else ""))
+    table.add_row("Failures in a row", str(breaker.failures_in_a_row))
+    Console().print(table)
+
+
+def _seconds(time: timedelta) -> str:
+    return f"{time.total_seconds():.0f} s"
 
 
 @email.command()

@@ -72,6 +72,15 @@ def allow_another_mail(session: Session, notification_id: UUID) -> None:
     )
 
 
+def count_waiting_for(session: Session, recipient_email: str) -> int:
+    """How many mails to this address wait for a moment within the next hour."""
+    mine = func.lower(Notification.recipient_email) == func.lower(recipient_email)
+    recent = Notification.created_at > func.now() - timedelta(days=1)  # what is older hardly matters, and the index ends here
+    soon = Notification.next_attempt_at.between(func.now(), func.now() + timedelta(hours=1))
+    query = select(func.count()).where(mine, recent, soon, Notification.status == text("'pending'"))
+    return session.execute(query).scalar_one()
+
+
 def kinds_of(session: Session, notification_ids: list[UUID]) -> dict[UUID, str]:
     """The kind of each of these notifications."""
     rows = session.execute(select(Notification.id, Notification.notification_type).where(Notification.id.in_(notification_ids)))

@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import redis
 import resend
 from resend.exceptions import NoContentError, ResendError
 
 from settings import get_settings
+from tasks.provider_circuit import State, circuit
+from tasks.provider_gate import LONGEST_SLEEP, gate
 from tasks.resend_answers import translate
-from tasks.resend_client import PooledClient
-from tasks.resend_errors import NoClearAnswer
+from tasks.resend_client import Observer, PooledClient
+from tasks.resend_errors import NoClearAnswer, QuotaExceeded, RateLimited
 
-_http_client = PooledClient()
+SERVER_ERROR = 500
+
+
+class _Observer(Observer):
+    """Whoever hears an answer tells the other workers, through Redis."""
+
+    def answered(self, status: int, headers: Mapping[str, str]) -> None:
+        gate().learn(headers)
+        if status < SERVER_ERROR:
+            circuit().answered()
+        else:
+            circuit().failed()
+
+    def fell_silent(self) -> None:
+        circuit().failed()
+
+
+_http_client = PooledClient(_Observer())
 
 
 @dataclass(frozen=True)
@@ -31,6 +52,22 @@ class Mail:
     text: str
 
 
+def await_turn() -> None:
+    """Return when the provider will take a mail; raises ``Deferred`` if that is not soon."""
+    gate().pass_through()
+    circuit().enter()
+
+
+def mails_wanted() -> int | None:
+    """How many waiting mails are worth publishing now: none while the provider takes none, one to try it, None for all."""
+    try:
+        if (gate().status().paused_for or timedelta()) > LONGEST_SLEEP:
+            return 0
+        return {State.CLOSED: None, State.HALF_OPEN: 1, State.OPEN: 0}[circuit().status().state]
+    except redis.RedisError:
+        return None
+
+
 def send(mail: Mail) -> str:
     """The provider's id of the mail that it took; raises one of ``tasks.resend_errors``."""
     _configure()
@@ -39,7 +76,10 @@ def send(mail: Mail) -> str:
     except NoContentError:
         answer = None
     except ResendError as error:
-        raise translate(error, heard_at=datetime.now(UTC)) from None  # the SDK's message may hold the address
+        meaning = translate(error, heard_at=datetime.now(UTC))
+        if isinstance(meaning, (RateLimited, QuotaExceeded)):
+            gate().pause(meaning.delay, str(meaning))
+        raise meaning from None  # the SDK's message may hold the address
     return _id_in(answer)
 
 

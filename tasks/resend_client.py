@@ -19,6 +19,16 @@ class NeverConnectedError(Exception):
     """There was no connection, so the provider cannot have seen the request."""
 
 
+class Observer:
+    """Is told of every answer and of every silence; this one does nothing about them."""
+
+    def answered(self, status: int, headers: Mapping[str, str]) -> None:
+        """The provider answered."""
+
+    def fell_silent(self) -> None:
+        """The connection failed, was cut, or timed out."""
+
+
 class PooledClient(resend.HTTPClient):
     """One ``requests.Session`` for each thread of each process.
 
@@ -26,8 +36,9 @@ class PooledClient(resend.HTTPClient):
     is shared over a fork would mix two processes' answers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, observer: Observer | None = None) -> None:
         self._local = threading.local()
+        self._observer = observer or Observer()
 
     def request(
         self,
@@ -44,10 +55,12 @@ class PooledClient(resend.HTTPClient):
             response = session.request(
                 method.upper(), url, headers=headers, json=json, files=files, data=data, timeout=TIMEOUT_SECONDS, allow_redirects=False
             )
-        except requests.ConnectionError as error:
+        except requests.RequestException as error:
+            self._observer.fell_silent()
             if _never_connected(error):
                 raise NeverConnectedError(type(error).__name__) from error
             raise
+        self._observer.answered(response.status_code, response.headers)
         return response.content, response.status_code, response.headers
 
     def _session(self, url: str) -> requests.Session:
@@ -66,7 +79,7 @@ def _new_session(url: str) -> requests.Session:
     return session
 
 
-def _never_connected(error: requests.ConnectionError) -> bool:
+def _never_connected(error: requests.RequestException) -> bool:
     if isinstance(error, requests.ConnectTimeout):
         return True
     cause = error.args[0] if error.args else None

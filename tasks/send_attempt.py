@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from models.connection import transaction
 from models.notification_event_logs import LogLine, write_log
-from models.notification_sending import freeze, note_not_taken, note_sent, read_for_sending
+from models.notification_sending import count_waiting_for, freeze, note_not_taken, note_sent, read_for_sending
 from models.notifications import NOTIFICATIONS, Notification
 from models.work import Claim, LeaseLostError
 from settings import get_settings
@@ -23,6 +24,7 @@ from tasks.emails.rendering import render
 from tasks.errors import Deferred, OutcomeUnknown, RedriveError
 from tasks.finishing import finish
 from tasks.mail_provider import Mail
+from tasks.recipient_limit import recipient_limit
 from tasks.resend_errors import NotTaken
 
 log = structlog.get_logger()
@@ -41,7 +43,7 @@ class SendAttempt:
         self._clock = clock
         self._started = clock()
         self._unknown_since: datetime | None = None  # what earlier attempts left unknown
-        self._handed_over = False
+        self._frozen = self._handed_over = False
 
     def run(self) -> str:
         """``sent``, ``suppressed`` or ``dropped``; an error says what happens next, and stands in the notification's log."""
@@ -49,6 +51,7 @@ class SendAttempt:
             mail = self._prepare()
             if isinstance(mail, str):
                 return mail
+            mail_provider.await_turn()
             self._handed_over = True
             message_id = mail_provider.send(mail)
         except LeaseLostError:
@@ -72,8 +75,10 @@ class SendAttempt:
                 return self._end_unsent(session, "dropped", reason)
             if found.key_forgotten:
                 raise OutcomeUnknown(TOO_LATE)
+            recipient_limit().take(row.recipient_email, waiting=partial(count_waiting_for, session, row.recipient_email))
             content = _frozen(row) or _rendered(row, found.time_zone or "UTC")
             freeze(session, self._claim, content)
+        self._frozen = True
         return Mail(
             reference=str(row.id),
             kind=row.notification_type,
@@ -104,7 +109,7 @@ class SendAttempt:
         """Write down why the attempt failed; if the database is away the row says it later, and the outcome stays unknown."""
         try:
             with transaction() as session:
-                if self._handed_over and isinstance(error, NotTaken):
+                if self._frozen and self._not_taken(error):
                     note_not_taken(session, self._claim, unknown_since=self._unknown_since)
                 write_log(session, self._failure(error))
         except (DBAPIError, LeaseLostError) as problem:
@@ -113,9 +118,12 @@ class SendAttempt:
     def _failure(self, error: Exception) -> LogLine:
         if isinstance(error, Deferred):
             return self._line("deferred", why=str(error), seconds=round(error.delay.total_seconds()))
-        outcome = "failed" if isinstance(error, NotTaken) or not self._handed_over else "unknown"
+        outcome = "failed" if self._not_taken(error) else "unknown"
         said = {"message": str(error)[:500]} if isinstance(error, RedriveError) else {}
         return self._line("attempted", outcome=outcome, error=type(error).__name__, **said)
+
+    def _not_taken(self, error: Exception) -> bool:
+        return isinstance(error, NotTaken) or not self._handed_over
 
     def _line(self, event: str, **detail: object) -> LogLine:
         duration_ms = round((self._clock() - self._started) * 1000)

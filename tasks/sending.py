@@ -17,6 +17,7 @@ from tasks.celery_app import app
 from tasks.emails import EmailKind, kind_names, kind_of
 from tasks.emails.enqueueing import QUEUE
 from tasks.envelope import Message
+from tasks.mail_provider import mails_wanted
 from tasks.recovery import Lane, register_lane
 from tasks.send_attempt import SendAttempt
 from tasks.work_task import WorkTask
@@ -72,8 +73,10 @@ def task_of(kind_name: str) -> EmailTask:
 
 
 def _messages(session: Session, notification_ids: list[UUID]) -> list[Message]:
-    kinds = kinds_of(session, notification_ids)
-    return [Message(task_of(kinds[row_id]).name, (str(row_id),), QUEUE) for row_id in notification_ids]
+    """The oldest first; while the provider takes nothing the rows wait for the next sweep instead of for a worker."""
+    wanted = notification_ids[: mails_wanted()]
+    kinds = kinds_of(session, wanted)
+    return [Message(task_of(kinds[row_id]).name, (str(row_id),), QUEUE) for row_id in wanted]
 
 
 _tasks = {name: make_kind_task(kind_of(name)) for name in kind_names()}

@@ -25,7 +25,6 @@ from tasks.resend_errors import (
     IdempotencyConflict,
     InvalidRecipient,
     NoClearAnswer,
-    QuotaExceeded,
     RateLimited,
 )
 from tasks.send_attempt import SendAttempt
@@ -168,10 +167,10 @@ def test_an_unknown_outcome_is_not_repeated_once_the_provider_forgot_the_key(
 
 
 def test_a_mail_that_was_only_refused_may_be_sent_days_later(promise: Promise, mail_server: SimulatorClient) -> None:
-    mail_server.script_resend(rules=[Rule(action=fails("daily_quota_exceeded"), times=1)])
+    mail_server.script_resend(rules=[Rule(action=fails("rate_limit_exceeded"), times=1)])
     notification_id = promise()
     held = claim(notification_id)
-    with pytest.raises(QuotaExceeded):
+    with pytest.raises(RateLimited):
         SendAttempt(held).run()
     with transaction() as session:
         session.execute(text("UPDATE notifications SET first_attempt_at = now() - interval '3 days'"))
