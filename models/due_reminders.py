@@ -27,6 +27,7 @@ from sqlalchemy import (
     tuple_,
     union_all,
 )
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from models.notification_event_logs import NotificationEventLog
@@ -145,7 +146,7 @@ def _ahead(rows: Subquery, columns: list[ColumnElement[Any]], window: Window, st
     order = _keys(rows)
 
     def part(*conditions: ColumnElement[bool]) -> Select[Any]:
-        return select(*columns).distinct(*order).where(*_inside(rows, window), *conditions).order_by(*order).limit(limit)
+        return select(*columns).ext(distinct_on(*order)).where(*_inside(rows, window), *conditions).order_by(*order).limit(limit)
 
     if start is None:
         return part()
