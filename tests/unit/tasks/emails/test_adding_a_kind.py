@@ -1,11 +1,14 @@
-"""Adding a kind of email takes one file and one pair of templates, as docs/how-to/add-an-email.md says."""
+"""Adding a kind of email takes one file and one pair of templates, and the guide's own example is what is tried here."""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -20,62 +23,42 @@ from tasks.shelves import fill
 
 SETTINGS = Settings.from_environment({"DATABASE_URL": "postgres://x/x", "REDIS_URL": "redis://x"})
 
-FILE = '''"""``birthday``: a wish."""
-
-from pathlib import Path
-
-from tasks.celery_app import app
-from tasks.emails import EmailKind, register
-from tasks.emails.parameters import Name, Parameters
+GUIDE = Path(__file__).parents[4] / "docs" / "how-to" / "add-an-email.md"
 
 
-class Birthday(Parameters):
-    """Who has a birthday."""
-
-    name: Name
-
-
-HERE = Path(__file__).parent
-register(EmailKind(name="birthday", subject="Happy birthday, {{ name }}", retries=2, sample=Birthday(name="Ada"), templates=HERE))
-'''
-HTML = """{% extends "layout.html" %}
-{% block heading %}Happy birthday, {{ name }}{% endblock %}
-{% block content %}<p>{{ name | greeting }}</p>{% endblock %}
-"""
-TEXT = """{% extends "layout.txt" %}
-{% block content %}
-{{ name | greeting }}
-{% endblock %}
-"""
+def files_of_the_guide() -> dict[str, str]:
+    """The kind, the HTML and the text template, as the guide shows them."""
+    blocks = [dedent(block) for block in re.findall(r"^ +```\w*\n(.*?)^ +```", GUIDE.read_text(), re.DOTALL | re.MULTILINE)]
+    return {"__init__.py": "", "invoice.py": blocks[0], "invoice.html": blocks[1], "invoice.txt": blocks[2]}
 
 
 @pytest.fixture
-def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A shelf like ``tasks/emails/kinds`` with one file on it; whatever is registered is taken off after the test."""
     before = dict(emails._kinds)
     folder = tmp_path / "extra_kinds"
     folder.mkdir()
-    for name, content in {"__init__.py": "", "birthday.py": FILE, "birthday.html": HTML, "birthday.txt": TEXT}.items():
+    for name, content in files_of_the_guide().items():
         (folder / name).write_text(content)
     monkeypatch.syspath_prepend(tmp_path)
-    yield "extra_kinds"
+    yield folder
     emails._kinds.clear()
     emails._kinds.update(before)
     for module in [module for module in sys.modules if module.startswith("extra_kinds")]:
         del sys.modules[module]
-    sending._tasks.pop("birthday", None)
-    app.tasks.pop("tasks.send_birthday_email", None)
+    app.tasks.pop("tasks.send_invoice_email", None)
 
 
-def test_one_file_and_one_pair_of_templates_make_a_kind_with_a_task_of_its_own(shelf: str) -> None:
-    fill(import_module(shelf))
-    kind = kind_of("birthday")
+def test_one_file_and_one_pair_of_templates_make_a_kind_with_a_task_of_its_own(shelf: Path) -> None:
+    fill(import_module(shelf.name))
+    kind = replace(kind_of("invoice"), templates=shelf)
     mail = render(kind, kind.sample, SETTINGS)
-    assert mail.subject == "Happy birthday, Ada"
-    assert "Hello Ada," in mail.html
+    assert mail.subject == "Invoice 2026-0042: €120.00"
+    assert "Thank you for your order." in mail.html
+    assert "Total: €120.00" in mail.text
     assert SETTINGS.support_email in mail.text
     task = sending.make_kind_task(kind)
-    assert (task.name, task.max_retries) == ("tasks.send_birthday_email", 2)
+    assert (task.name, task.max_retries) == ("tasks.send_invoice_email", 3)
     assert app.amqp.router.route({}, task.name)["queue"].name == "emails"
 
 
