@@ -83,6 +83,7 @@ def harden(app: Celery) -> None:
     billiard.pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = CONFIRMATION_TENTHS
     app.steps["consumer"].add(VisibilityHeartbeat)
     app.steps["consumer"].add("tasks.canary:Canary")
+    app.steps["worker"].add("tasks.soft_shutdown:SoftShutdown")
     worker_process_init.connect(_after_fork, weak=False)
 
 

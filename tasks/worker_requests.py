@@ -28,6 +28,13 @@ class HardenedRequest(Request):  # type: ignore[misc]  # Celery ships no types
         """End the child; where SIGTERM is remapped children ignore it, and ``revoke(terminate=True)`` would end nothing."""
         super().terminate(pool, TERM_SIGNAME if signal in {None, SIGTERM, "SIGTERM"} else signal)
 
+    def cancel(self, pool: Any, *args: Any, **kwargs: Any) -> None:
+        """The worker's shutdown does not wait any longer: the message goes back, and the row has to be free for whoever takes it."""
+        super().cancel(pool, *args, **kwargs)
+        if self.time_start:
+            self._end_child()
+            self._free_row()
+
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
         """The child's attempt ended without an outcome of its own; Celery's signals are sent from here."""
         error = exc_info.exception
@@ -40,7 +47,7 @@ class HardenedRequest(Request):  # type: ignore[misc]  # Celery ships no types
         return super().on_failure(exc_info, *args, **kwargs)
 
     def _end_child(self) -> None:
-        """Celery tells of a hard time limit before it kills the child, whose transaction would lock the row until then."""
+        """Celery tells of a hard time limit, and of a shutdown, before the child has ended, whose transaction locks the row until then."""
         if self.worker_pid and self.worker_pid != os.getpid():
             with suppress(ProcessLookupError):
                 os.kill(self.worker_pid, SIGKILL)
