@@ -50,6 +50,7 @@ class StripeApi:
         return [
             web.post("/stripe/v1/checkout/sessions", self._post(self._create_session)),
             web.get("/stripe/v1/checkout/sessions/{id}", self._get(self._session)),
+            web.get("/stripe/v1/checkout/sessions/{id}/line_items", self._get(self._line_items)),
             web.post("/stripe/v1/checkout/sessions/{id}/expire", self._post(self._expire)),
             web.post("/stripe/v1/refunds", self._post(self._create_refund)),
             web.get("/stripe/v1/refunds/{id}", self._get(self._object("refund"))),
@@ -139,11 +140,15 @@ class StripeApi:
 
     def _session(self, request: web.Request, params: dict[str, Any]) -> dict[str, Any]:
         session = self.ledger.get("checkout.session", request.match_info["id"])
-        if "line_items" in (params.get("expand") or []):
-            items = self.ledger.line_items(session["id"])
-            url = f"/v1/checkout/sessions/{session['id']}/line_items"
-            session["line_items"] = {"object": "list", "data": items, "has_more": False, "url": url}
-        return session
+        wanted = params.get("expand") or []
+        if set(wanted) - {"line_items"}:
+            raise StripeError("The simulator expands line_items only.", param="expand")
+        return session | ({"line_items": self._line_items(request, {})} if wanted else {})
+
+    def _line_items(self, request: web.Request, _params: dict[str, Any]) -> dict[str, Any]:
+        identity = request.match_info["id"]
+        items = self.ledger.line_items(identity)
+        return {"object": "list", "data": items, "has_more": False, "url": f"/v1/checkout/sessions/{identity}/line_items"}
 
     def _expire(self, request: web.Request, _params: dict[str, Any]) -> dict[str, Any]:
         self.events.tell(self.till.act(request.match_info["id"], "expire"))

@@ -44,10 +44,13 @@ class Ledger:
 
     def session_of_purchase(self, purchase_id: str) -> StripeJson | None:
         """The newest session whose ``client_reference_id`` is the purchase."""
-        return self._session_where("json_extract(body, '$.client_reference_id') = ?", purchase_id)
+        return self._newest_where("checkout.session", "json_extract(body, '$.client_reference_id') = ?", purchase_id)
 
     def session_of_payment(self, payment_intent_id: str) -> StripeJson | None:
-        return self._session_where("json_extract(body, '$.payment_intent') = ?", payment_intent_id)
+        return self._newest_where("checkout.session", "json_extract(body, '$.payment_intent') = ?", payment_intent_id)
+
+    def latest_refund(self, payment_intent_id: str) -> StripeJson | None:
+        return self._newest_where("refund", "json_extract(body, '$.payment_intent') = ?", payment_intent_id)
 
     def overdue_sessions(self, now: float) -> list[str]:
         rows = self._store.rows(
@@ -61,11 +64,10 @@ class Ledger:
         rows = self._store.rows("SELECT body FROM stripe_objects WHERE kind = 'checkout.session' ORDER BY seq DESC LIMIT ?", (limit,))
         return [json.loads(row["body"]) for row in rows]
 
-    def _session_where(self, condition: str, value: str) -> StripeJson | None:
-        row = self._store.row(
-            f"SELECT body FROM stripe_objects WHERE kind = 'checkout.session' AND {condition} ORDER BY seq DESC LIMIT 1",  # noqa: S608
-            (value,),
-        )
+    def _newest_where(self, kind: str, condition: str, value: str) -> StripeJson | None:
+        """``kind`` stands in the statement itself, since only then SQLite can use the indexes that are made for one kind."""
+        statement = f"SELECT body FROM stripe_objects WHERE kind = '{kind}' AND {condition} ORDER BY seq DESC LIMIT 1"  # noqa: S608
+        row = self._store.row(statement, (value,))
         if row is None:
             return None
         found: StripeJson = json.loads(row["body"])

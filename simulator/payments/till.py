@@ -89,6 +89,18 @@ class Till:
         previous = {"amount_refunded": before["amount_refunded"]} | ({"refunded": False} if after["refunded"] else {})
         return [Happening("refund.created", made, livemode=sale.livemode), Happening("charge.refunded", after, previous)]
 
+    def fail_refund(self, payment_intent_id: str) -> list[Happening]:
+        """The bank sends the newest refund of a payment back; nothing happens if there is none that can fail."""
+        made = self._ledger.latest_refund(payment_intent_id)
+        if made is None or made["status"] == "failed":
+            return []
+        failed = {**made, "status": "failed", "failure_reason": "expired_or_canceled_card"}
+        self._ledger.put("refund", failed, failed["id"])
+        charged = self._ledger.get("charge", made["charge"])
+        returned = {**charged, "amount_refunded": charged["amount_refunded"] - made["amount"], "refunded": False}
+        self._ledger.put("charge", returned, returned["id"])
+        return [Happening("refund.failed", failed, {"status": made["status"]}, livemode=charged["livemode"])]
+
     def _pay(self, session: StripeJson) -> list[Happening]:
         done = self._completed(session, "paid" if session["amount_total"] else "no_payment_required")
         return [*self._money_received(done), Happening("checkout.session.completed", done)]

@@ -67,6 +67,8 @@ class Triggers:
             action = None
         if action is not None:
             return self._till.act(session["id"], action)
+        if trigger.type == "refund.failed" and session["payment_intent"]:
+            return self._till.fail_refund(session["payment_intent"])
         charged = session["payment_intent"] and self._ledger.find("charge", self._till.sale_of(session).charge_id)
         if trigger.type in {"charge.refunded", "refund.created"} and charged and not charged["refunded"]:
             return self._till.refund(session["payment_intent"], trigger.refund_cents, token_hex(16), {})

@@ -51,6 +51,20 @@ def test_line_items_come_only_when_they_are_asked_for(stripe_sdk: stripe.StripeC
     expanded = stripe_sdk.v1.checkout.sessions.retrieve(session.id, {"expand": ["line_items"]})
     assert expanded.line_items
     assert [(item.description, item.quantity, item.amount_total) for item in expanded.line_items.data] == [("Lead é", 2, 2500)]
+    assert [item.id for item in stripe_sdk.v1.checkout.sessions.line_items.list(session.id)] == [expanded.line_items.data[0].id]
+
+
+def test_what_the_simulator_cannot_expand_is_refused_and_not_left_out(
+    stripe_sdk: stripe.StripeClient, session: stripe.checkout.Session
+) -> None:
+    with pytest.raises(stripe.InvalidRequestError):
+        stripe_sdk.v1.checkout.sessions.retrieve(session.id, {"expand": ["payment_intent"]})
+
+
+def test_a_shop_can_expire_its_session(stripe_sdk: stripe.StripeClient, session: stripe.checkout.Session) -> None:
+    assert stripe_sdk.v1.checkout.sessions.expire(session.id).status == "expired"
+    with pytest.raises(stripe.InvalidRequestError):
+        stripe_sdk.v1.checkout.sessions.expire(session.id)
 
 
 def test_the_same_key_gives_the_same_session(stripe_sdk: stripe.StripeClient) -> None:

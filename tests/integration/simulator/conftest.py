@@ -21,11 +21,10 @@ def send(simulator: SimulatorClient) -> Send:
     """``send(to="a@example.com", key="k")``: one mail over plain HTTP; whatever else is given replaces a part of it."""
     numbers = count(1)
 
-    def post(*, key: str | None = None, path: str = "/emails", **parts: Any) -> requests.Response:
+    def post(*, key: str | None = None, timeout_seconds: float = 10, **parts: Any) -> requests.Response:
         mail = {"from": "Shop <shop@example.com>", "to": "ada@example.com", "subject": f"Mail {next(numbers)}", "text": "Hello", **parts}
         headers = {"Authorization": "Bearer re_test"} | ({"Idempotency-Key": key} if key else {})
-        body: Any = [mail] if path.endswith("batch") else mail
-        return requests.post(simulator.resend_api_url + path, json=body, headers=headers, timeout=10)
+        return requests.post(f"{simulator.resend_api_url}/emails", json=mail, headers=headers, timeout=timeout_seconds)
 
     return post
 

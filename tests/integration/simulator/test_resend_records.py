@@ -9,6 +9,7 @@ import requests
 
 from simulator.control import SimulatorClient
 from simulator.script import Rule, cut_after, fails
+from tests.eventually import eventually
 
 Send = Callable[..., requests.Response]
 
@@ -60,6 +61,15 @@ def test_requests_are_counted_by_how_they_ended(simulator: SimulatorClient, send
     counts = {"application_error": 2, "accepted": 1, "invalid_idempotent_request": 1, "cut after taking": 1}
     assert (seen["total"], seen["outcomes"]) == (5, counts)
     assert [entry["outcome"] for entry in seen["requests"]][:3] == ["application_error", "application_error", "accepted"]
+
+
+def test_a_client_that_gives_up_may_still_have_sent_a_mail(simulator: SimulatorClient, send: Send) -> None:
+    simulator.script_resend(latency_ms=400)
+    with pytest.raises(requests.ReadTimeout):
+        send(key="k", subject="Hello", timeout_seconds=0.1)
+    assert send(key="k", subject="Hello").json()["name"] == "concurrent_idempotent_requests"
+    eventually(lambda: simulator.summary().accepted == 1)
+    assert send(key="k", subject="Hello").json() == {"id": simulator.emails()[0].id}
 
 
 def test_bodies_need_not_be_kept(simulator: SimulatorClient, send: Send) -> None:

@@ -103,6 +103,20 @@ def test_a_triggered_event_about_a_purchase_is_about_its_session(told_simulator:
     assert (refunded["amount_refunded"], refunded["payment_intent"]) == (500, completed["data"]["object"]["payment_intent"])
 
 
+def test_a_refund_that_fails_is_the_one_that_was_made(told_simulator: SimulatorClient, new_session: NewSession) -> None:
+    new_session("purchase-6")
+    told_simulator.trigger("checkout.session.completed", purchase_id="purchase-6")
+    made = told_simulator.trigger("refund.created", purchase_id="purchase-6", refund_cents=700)[-1].event["data"]["object"]
+    failed = told_simulator.trigger("refund.failed", purchase_id="purchase-6")[-1].event["data"]
+    assert (failed["object"]["id"], failed["object"]["status"], failed["previous_attributes"]) == (
+        made["id"],
+        "failed",
+        {"status": "succeeded"},
+    )
+    again = told_simulator.trigger("charge.refunded", purchase_id="purchase-6")[-1].event["data"]["object"]
+    assert (again["amount_refunded"], again["refunded"]) == (2500, True)
+
+
 def test_a_second_completion_of_one_session_is_another_event(told_simulator: SimulatorClient, new_session: NewSession) -> None:
     session = new_session("purchase-8")
     first = told_simulator.trigger("checkout.session.completed", session_id=session.id)[-1]

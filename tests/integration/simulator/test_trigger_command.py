@@ -58,8 +58,8 @@ def test_the_same_event_is_delivered_as_often_as_asked(run: Run, receiver: Recei
 def test_an_event_about_a_known_purchase_completes_its_session(run: Run, receiver: Receiver, new_session: NewSession) -> None:
     session = new_session("purchase-9")
     assert run("checkout.session.completed", "--purchase", "purchase-9").exit_code == 0
-    completed = json.loads(receiver.deliveries[-1].body)["data"]["object"]
-    assert completed["id"] == session.id
+    ids = [json.loads(delivery.body)["data"]["object"]["id"] for delivery in receiver.deliveries]
+    assert session.id in ids
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,8 @@ def test_something_to_buy_is_bought_first(
     bought, *deliveries = receiver.deliveries
     assert json.loads(bought.body) == {**body, "email": "ada@example.com", "currency": "usd"}
     assert bought.headers["Authorization"].startswith("Bearer ")
-    assert [json.loads(delivery.body)["type"] for delivery in deliveries] == ["payment_intent.succeeded", "checkout.session.completed"]
+    types = {json.loads(delivery.body)["type"] for delivery in deliveries}  # two events, delivered side by side
+    assert types == {"payment_intent.succeeded", "checkout.session.completed"}
 
 
 def test_a_refused_event_is_a_failure_that_says_where_to_look(run: Run, receiver: Receiver) -> None:
