@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -43,8 +44,11 @@ def main(port: int | None, data_folder: Path | None, web_url: str | None, *, aut
     chosen = port if port is not None else address.port or 8025
     try:
         asyncio.run(_run(Options(receiver, data_folder, script), address.hostname or "127.0.0.1", chosen))
+    except sqlite3.Error as error:
+        sys.exit(f"The simulator cannot use the folder {data_folder}: {error}.")
     except OSError as error:
-        sys.exit(f"The simulator cannot listen on port {chosen}: {error.strerror or error}.")
+        what = f"use {error.filename}" if error.filename else f"listen on port {chosen}"
+        sys.exit(f"The simulator cannot {what}: {error.strerror or error}.")
 
 
 async def _run(options: Options, host: str, port: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -31,6 +32,9 @@ CREATE INDEX IF NOT EXISTS events_pending ON events (state) WHERE state = 'pendi
 """
 TABLES = ("bodies", "emails", "idempotency_keys", "stripe_objects", "events")
 COMMIT_SECONDS = 0.2
+SCHEMA_VERSION = 1
+
+log = logging.getLogger(__name__)
 
 Row = sqlite3.Row
 Values = Sequence[Any] | Mapping[str, Any]
@@ -44,7 +48,15 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
         self._connection = sqlite3.connect(folder / "simulator.sqlite" if folder else ":memory:", cached_statements=256)
         self._connection.row_factory = sqlite3.Row
-        self._connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;" + SCHEMA)
+        self._connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;")
+        self._create_tables()
+
+    def _create_tables(self) -> None:
+        """What a simulator of another version left behind is play money: it is dropped, not migrated."""
+        if self.number("PRAGMA user_version") != SCHEMA_VERSION:
+            for table in TABLES:
+                self.run(f"DROP TABLE IF EXISTS {table}")
+        self._connection.executescript(f"{SCHEMA} PRAGMA user_version = {SCHEMA_VERSION};")
 
     def run(self, statement: str, values: Values = ()) -> sqlite3.Cursor:
         return self._connection.execute(statement, values)
@@ -71,8 +83,15 @@ class Store:
         with suppress(asyncio.CancelledError):
             while True:
                 await asyncio.sleep(COMMIT_SECONDS)
-                self._connection.commit()
+                self._commit()
 
     def close(self) -> None:
-        self._connection.commit()
+        self._commit()
         self._connection.close()
+
+    def _commit(self) -> None:
+        """A full disk is said and tried again, so that the simulator goes on when there is room."""
+        try:
+            self._connection.commit()
+        except sqlite3.OperationalError as error:
+            log.error("The simulator cannot keep its records: %s.", error)  # noqa: TRY400 - a sentence, not a stack

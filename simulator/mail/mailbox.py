@@ -71,11 +71,11 @@ class Mailbox:
         rows = self._store.rows(PAGE, {"after": after, "key": key, "to": to, "limit": limit})
         return self._shown(rows, bodies=bodies)
 
-    def newest(self, *, limit: int, before: int | None = None, search: str = "") -> list[dict[str, Any]]:
+    def newest(self, *, limit: int, search: str = "") -> list[dict[str, Any]]:
         """The inbox's page: newest first, without bodies."""
         rows = self._store.rows(
-            "SELECT * FROM emails WHERE seq < ? AND (recipients LIKE ? OR subject LIKE ?) ORDER BY seq DESC LIMIT ?",
-            (before or 2**62, f"%{search}%", f"%{search}%", limit),
+            "SELECT * FROM emails WHERE recipients LIKE ? OR subject LIKE ? ORDER BY seq DESC LIMIT ?",
+            (f"%{search}%", f"%{search}%", limit),
         )
         return self._shown(rows, bodies=False)
 

@@ -69,6 +69,13 @@ def test_mails_payments_and_keys_survive_a_restart(tmp_path: Path) -> None:
         assert [event.id for event in second.events()] == [made.id]
 
 
+def test_a_folder_that_is_no_database_is_named_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "simulator.sqlite").write_bytes(b"not a database" * 1000)
+    said = _refusal("--port", "0", "--data-folder", str(tmp_path))
+    assert str(tmp_path) in said
+    assert len(said.splitlines()) == 1
+
+
 def test_an_event_that_was_not_delivered_is_delivered_after_a_restart(tmp_path: Path) -> None:
     with start_simulator(data_folder=tmp_path, options=["--web-url", "http://127.0.0.1:9"]) as first:
         assert first.trigger("invoice.paid")[0].state == "pending"
