@@ -19,7 +19,7 @@ from settings import get_settings
 from tasks.celery_app import app
 from tasks.dead_letters import bury_job
 from tasks.errors import PermanentFailure
-from tasks.reminder_walk import Progress, SourceBusy, SourceSweep
+from tasks.reminder_walk import CHUNK, Progress, SourceBusy, SourceSweep
 from tasks.reminders import ReminderSource, find_source, sources
 from tasks.sweep import Sweep
 
@@ -52,7 +52,11 @@ def sweep_reminders(source: str | None = None) -> SweepReport:
 
 
 def sweep(
-    chosen: Iterable[ReminderSource], *, now: datetime | None = None, on_progress: Callable[[Progress], object] | None = None
+    chosen: Iterable[ReminderSource],
+    *,
+    now: datetime | None = None,
+    on_progress: Callable[[Progress], object] | None = None,
+    chunk: int = CHUNK,
 ) -> SweepReport:
     """Sweep these sources as of ``now`` (PostgreSQL's clock by default); raises only if the database is away."""
     report = SweepReport(claimed={}, busy=[], failed={})
@@ -60,7 +64,7 @@ def sweep(
     for source in chosen:
         report["claimed"][source.name] = 0
         try:
-            for progress in SourceSweep(source, now):
+            for progress in SourceSweep(source, now, chunk=chunk):
                 report["claimed"][source.name] = progress.claimed
                 if on_progress:
                     on_progress(progress)
