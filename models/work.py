@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection, TextClause, text
@@ -54,6 +54,13 @@ class Claim:
     attempts: int
     crashes: int
     redrives: int
+
+
+class Standing(NamedTuple):
+    """How far a row has come, and whether what it was about has been erased since."""
+
+    status: str
+    erased: bool
 
 
 @dataclass(frozen=True)
@@ -166,6 +173,12 @@ class WorkTable:
             {"id": row_id},
         )
         return result.one_or_none() is not None
+
+    def standing(self, connection: Executor, row_id: UUID) -> Standing | None:
+        """The row's status, locked until the transaction ends; None if it does not exist."""
+        sql = "SELECT status, erased_at IS NOT NULL AS erased FROM {table} WHERE id = :id FOR UPDATE"
+        row = connection.execute(self._statement(sql), {"id": row_id}).one_or_none()
+        return Standing(*row) if row else None
 
     def expire_lease(self, connection: Executor, row_id: UUID, *, holder: str) -> bool:
         """Free the row of a holder that is known to be dead, so that nobody waits for its lease to run out."""
