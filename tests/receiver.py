@@ -39,7 +39,7 @@ def running_receiver() -> Iterator[Receiver]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.rfile.read(int(self.headers["Content-Length"] or 0))
             receiver.deliveries.append(Delivery(self.path, dict(self.headers.items()), body))
             self.send_response(receiver.answers.pop(0) if receiver.answers else 200)
             content = receiver.bodies.get(self.path, b"")
@@ -47,6 +47,8 @@ def running_receiver() -> Iterator[Receiver]:
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
+
+        do_GET = do_POST
 
         def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - its name there
             """Say nothing: the test reads ``deliveries``."""
