@@ -29,13 +29,17 @@ FULL_QUEUE = 1_000  # messages in Redis from which on a lane is left alone
 
 @dataclass(frozen=True)
 class Lane:
-    """One kind of work rows: where they lie, in which queue they run, and how their ids become messages and tasks."""
+    """One kind of work rows: where they lie, in which queue they run, and how their ids become messages and tasks.
+
+    ``wanted`` is how many are worth publishing now (None: all), for work that would only be deferred; the others stay due.
+    """
 
     name: str
     table: WorkTable
     queue: str
     messages: Callable[[Session, list[UUID]], list[Message]]
     task_of: Callable[[Session, UUID], WorkTask]
+    wanted: Callable[[], int | None] = lambda: None
 
 
 _lanes: dict[str, Lane] = {}
@@ -63,7 +67,8 @@ def publish_waiting_work() -> dict[str, int]:
 
 
 def _top_up(lane: Lane) -> int:
-    room = FULL_QUEUE - publishing.queue_length(lane.queue)
+    room, wanted = FULL_QUEUE - publishing.queue_length(lane.queue), lane.wanted()
+    room = room if wanted is None else min(room, wanted)
     if room <= 0:
         return 0
     try:

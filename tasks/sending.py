@@ -73,12 +73,14 @@ def task_of(kind_name: str) -> EmailTask:
 
 
 def _messages(session: Session, notification_ids: list[UUID]) -> list[Message]:
-    """The oldest first; while the provider takes nothing the rows wait for the next sweep instead of for a worker."""
-    wanted = notification_ids[: mails_wanted()]
-    kinds = kinds_of(session, wanted)
-    return [Message(task_of(kinds[row_id]).name, (str(row_id),), QUEUE) for row_id in wanted]
+    kinds = kinds_of(session, notification_ids)
+    return [Message(task_of(kinds[row_id]).name, (str(row_id),), QUEUE) for row_id in notification_ids]
+
+
+def _task_of(session: Session, notification_id: UUID) -> EmailTask:
+    return task_of(kinds_of(session, [notification_id])[notification_id])
 
 
 _tasks = {name: make_kind_task(kind_of(name)) for name in kind_names()}
 _of_no_kind = make_task("tasks.send_email", retries=0, doc="Take a notification whose kind is not on the shelf to the dead letters.")
-register_lane(Lane("emails", NOTIFICATIONS, QUEUE, _messages, lambda session, row_id: task_of(kinds_of(session, [row_id])[row_id])))
+register_lane(Lane("emails", NOTIFICATIONS, QUEUE, _messages, _task_of, wanted=mails_wanted))
