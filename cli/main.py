@@ -8,6 +8,7 @@ import click
 
 COMMANDS = (
     "email: cli.email:email",
+    "reconcile: cli.reconcile:reconcile_command",
     "trigger: cli.trigger:trigger",
 )
 """``name: module:object``, one line for each command; a new command is a file of its own and a line here."""

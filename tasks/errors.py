@@ -32,6 +32,10 @@ class Deferred(RedriveError):  # noqa: N818
         self.delay = delay
 
 
+class ProviderAway(RedriveError):  # noqa: N818
+    """A provider does not answer now; whoever asks only now and then asks again at the next time."""
+
+
 class OutcomeUnknown(PermanentFailure):
     """The effect may have happened and can no longer be found out; only a person may decide to repeat it."""
 

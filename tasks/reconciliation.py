@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TypedDict
-from urllib.parse import urlencode
 
 import structlog
 from sqlalchemy import select
@@ -23,7 +22,7 @@ from models.webhook_inbox import IncomingEvent, store_events, unfinished
 from settings import get_settings
 from tasks.celery_app import app
 from tasks.publishing import publish
-from tasks.stripe_api import stripe_client
+from tasks.stripe_api import stripe_list
 from tasks.sweep import Sweep
 from tasks.webhook_messages import message_for
 
@@ -46,11 +45,14 @@ class Reconciled(TypedDict):
 @app.task(name=NAME, base=Sweep, soft_time_limit=600, time_limit=660)
 def reconcile_stripe_events() -> Reconciled:
     """Take in what is missing since the last success, or of the last thirty days."""
-    return reconcile(_where_to_go_on())
+    return reconcile(where_to_go_on())
 
 
 def reconcile(since: datetime) -> Reconciled:
-    """List Stripe's events since then and take in the missing ones; every page is stored before the next is asked for."""
+    """List Stripe's events since then and take in the missing ones; every page is stored before the next is asked for.
+
+    Raises ``ProviderAway`` if Stripe does not answer.
+    """
     listed = found = 0
     for page in _pages(since):
         listed += len(page)
@@ -60,7 +62,8 @@ def reconcile(since: datetime) -> Reconciled:
     return report
 
 
-def _where_to_go_on() -> datetime:
+def where_to_go_on() -> datetime:
+    """An hour before the last run that succeeded, or as far back as Stripe's list goes."""
     oldest = datetime.now(UTC) - KEPT_BY_STRIPE
     with transaction() as session:
         last = last_success(session, NAME)
@@ -71,8 +74,7 @@ def _pages(since: datetime) -> Iterator[list[Json]]:
     """Pages of plain events, newest first as Stripe lists them."""
     query: dict[str, str | int] = {"limit": PAGE, "created[gte]": int(since.timestamp())}
     while True:
-        # The raw request keeps the JSON as it came: the SDK's objects would turn some numbers into Decimal.
-        answer = stripe_client().raw_request("get", f"/v1/events?{urlencode(query)}").data
+        answer = stripe_list("/v1/events", query)
         page = [dict(event) for event in answer["data"]]
         if page:
             yield page

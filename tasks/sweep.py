@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import psycopg
 import redis
 import structlog
 from sqlalchemy.exc import OperationalError
 
 from models.connection import transaction
 from models.heartbeats import beat
+from tasks.errors import ProviderAway
 from tasks.hardening import HardenedTask
 
 log = structlog.get_logger()
+
+AWAY = (OperationalError, psycopg.OperationalError, redis.ConnectionError, redis.TimeoutError, ProviderAway)
 
 
 class Sweep(HardenedTask):
@@ -21,12 +25,12 @@ class Sweep(HardenedTask):
     abstract = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the sweep; None if the database or the broker is away."""
+        """Run the sweep; None if the database, the broker or a provider is away."""
         try:
             report = super().__call__(*args, **kwargs)
             with transaction() as session:
                 beat(session, self.name, report if isinstance(report, dict) else {"result": report})
-        except (OperationalError, redis.ConnectionError, redis.TimeoutError) as away:
+        except AWAY as away:
             log.warning("sweep.skipped", task=self.name, error=type(away).__name__)
             return None
         return report
