@@ -92,7 +92,7 @@ def ledger(app_settings: Settings, tmp_path: Path) -> Iterator[Ledger]:
 
 @pytest.fixture
 def measured(record_property: Callable[[str, object], None]) -> Measure:
-    """The seconds of ``with measured("what is waited for"):`` stand in the report and in the table at the end."""
+    """A stopwatch for one block; its seconds stand in the report and in the table at the end."""
 
     @contextmanager
     def stopwatch(what: str) -> Iterator[None]:
