@@ -51,8 +51,12 @@ class Notification(WorkRow, Table):
 
     @property
     def idempotency_key(self) -> str:
-        """Resend's ``Idempotency-Key`` (1 to 256 characters, remembered for 24 hours); a confirmed resend gets a new one."""
-        return f"redrive/{self.id}/{self.send_generation}"
+        return idempotency_key(self.id, self.send_generation)
+
+
+def idempotency_key(notification_id: UUID, generation: int) -> str:
+    """Resend's ``Idempotency-Key`` (1 to 256 characters, remembered for 24 hours); a confirmed resend gets a new one."""
+    return f"redrive/{notification_id}/{generation}"
 
 
 def load_notification(session: Session, notification_id: UUID) -> Notification:

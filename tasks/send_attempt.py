@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from models.connection import transaction
 from models.notification_event_logs import LogLine, write_log
-from models.notification_sending import count_waiting_for, freeze, note_not_taken, note_sent, read_for_sending
-from models.notifications import NOTIFICATIONS, Notification
+from models.notification_sending import Sendable, count_waiting_for, freeze, note_not_taken, note_sent, read_for_sending
+from models.notifications import NOTIFICATIONS
 from models.work import Claim, LeaseLostError
 from settings import get_settings
 from tasks import mail_provider
@@ -66,18 +66,18 @@ class SendAttempt:
     def _prepare(self) -> Mail | str:
         """The frozen mail, committed before the call; the row's last status if it must not be sent."""
         with transaction() as session:
-            found = read_for_sending(session, self._claim)
-            row = found.notification
+            row = read_for_sending(session, self._claim)
             self._unknown_since = row.outcome_unknown_at
-            if found.suppressed:
+            if row.suppressed:
                 return self._end_unsent(session, "suppressed", "the address bounced for good or complained")
             if reason := no_longer_wanted(session, [Leaving(row.id, row.notification_type)]).get(row.id):
                 return self._end_unsent(session, "dropped", reason)
-            if found.key_forgotten:
+            if row.key_forgotten:
                 raise OutcomeUnknown(TOO_LATE)
             recipient_limit().take(row.recipient_email, waiting=partial(count_waiting_for, session, row.recipient_email))
-            content = _frozen(row) or _rendered(row, found.time_zone or "UTC")
-            freeze(session, self._claim, content)
+            frozen = _frozen(row)
+            content = frozen or _rendered(row)
+            freeze(session, self._claim, None if frozen else content)
         self._frozen = True
         return Mail(
             reference=str(row.id),
@@ -97,13 +97,8 @@ class SendAttempt:
         return status
 
     def _note_sent(self, session: Session, message_id: str) -> None:
-        note_sent(session, self._claim, message_id)
+        note_sent(session, self._claim, message_id, duration_ms=self._duration_ms())
         finish(session, NOTIFICATIONS, self._claim, "sent", operation_type="email")
-        write_log(
-            session,
-            self._line("attempted", outcome="sent"),
-            self._line("sent", provider_message_id=message_id),
-        )
 
     def _note(self, error: Exception) -> None:
         """Write down why the attempt failed; if the database is away the row says it later, and the outcome stays unknown."""
@@ -126,20 +121,22 @@ class SendAttempt:
         return isinstance(error, NotTaken) or not self._handed_over
 
     def _line(self, event: str, **detail: object) -> LogLine:
-        duration_ms = round((self._clock() - self._started) * 1000)
-        return LogLine(self._claim.id, event, attempt=self._claim.attempts, duration_ms=duration_ms, detail=detail)
+        return LogLine(self._claim.id, event, attempt=self._claim.attempts, duration_ms=self._duration_ms(), detail=detail)
+
+    def _duration_ms(self) -> int:
+        return round((self._clock() - self._started) * 1000)
 
 
-def _frozen(row: Notification) -> dict[str, str] | None:
+def _frozen(row: Sendable) -> dict[str, str] | None:
     """What an earlier attempt fixed; None at the first attempt."""
     names = ("subject", "html_body", "text_body", "sender", "reply_to")
     values = {name: getattr(row, name) for name in names}
     return None if None in values.values() else values
 
 
-def _rendered(row: Notification, time_zone: str) -> dict[str, str]:
+def _rendered(row: Sendable) -> dict[str, str]:
     kind = kind_of(row.notification_type)
     settings = get_settings()
-    mail = render(kind, kind.parameters.read(kind.name, row.payload, strict=False), settings, time_zone=time_zone)
+    mail = render(kind, kind.parameters.read(kind.name, row.payload, strict=False), settings, time_zone=row.time_zone or "UTC")
     bodies = {"subject": mail.subject, "html_body": mail.html, "text_body": mail.text}
     return {**bodies, "sender": settings.email_from, "reply_to": settings.support_email}

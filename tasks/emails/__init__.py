@@ -50,11 +50,6 @@ def register(kind: EmailKind) -> EmailKind:
     return kind
 
 
-def forget(name: str) -> None:
-    """Take a kind off the shelf."""
-    del _kinds[name]
-
-
 def kind_of(name: str) -> EmailKind:
     """The kind of that name; raises ``UnknownKind``, which names all there are."""
     try:

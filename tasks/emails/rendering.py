@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
 
 from settings import Settings
 from tasks.emails import TEMPLATES, EmailKind, formats
@@ -31,7 +31,7 @@ def render(kind: EmailKind, parameters: Parameters, settings: Settings, *, time_
     """The email as one person gets it; ``time_zone`` is where that person reads times, unless the kind has a zone of its own."""
     environment = _environment(kind.templates)
     context = _context(parameters, settings, time_zone)
-    subject = one_line(environment.from_string(kind.subject).render(context))
+    subject = one_line(_subject(kind.templates, kind.subject).render(context))
     context["subject"] = subject
     html = environment.get_template(f"{kind.name}.html").render(context)
     return Rendered(subject, html, environment.get_template(f"{kind.name}.txt").render(context))
@@ -51,6 +51,11 @@ def _context(parameters: Parameters, settings: Settings, time_zone: str) -> dict
         "public_url": settings.public_url,
     }
     return {**surroundings, **dict(parameters)}
+
+
+@cache
+def _subject(folder: Path, source: str) -> Template:
+    return _environment(folder).from_string(source)
 
 
 @cache

@@ -10,12 +10,13 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from models.connection import transaction
 from models.suppressions import Suppression
 from models.users import User
 from models.work import LeaseLostError
-from settings import get_settings
+from settings import Settings, get_settings
 from simulator.control import SimulatorClient
 from simulator.script import Action, Rule, cut_after, cut_before, fails, without_id
 from tasks import mail_provider
@@ -212,3 +213,9 @@ def test_no_transaction_is_open_while_the_provider_thinks(promise: Promise, mail
     monkeypatch.setattr(mail_provider, "send", send)
     attempt(promise())
     assert seen == [0]
+
+
+def test_an_error_of_the_database_does_not_show_what_the_mail_says(app_settings: Settings) -> None:
+    with transaction() as session, pytest.raises(DBAPIError) as raised:
+        session.execute(text("SELECT 1 / (length(:body) - length(:body))"), {"body": "Dear ada@example.com"})
+    assert "ada@example.com" not in str(raised.value)

@@ -94,11 +94,16 @@ def test_what_can_never_be_sent_is_dead_after_one_attempt(
     promise: Promise, mail_server: SimulatorClient, start: Callable[..., ProcfileProcess]
 ) -> None:
     mail_server.script_resend(rules=[Rule(action=fails("validation_error", message="Invalid `to` field: bad@example.com"), to="bad@*")])
-    bad, good = promise(to="bad@example.com"), promise(to="good@example.com")
+    bad, good, old = promise(to="bad@example.com"), promise(to="good@example.com"), promise(to="old@example.com")
+    with transaction() as session:
+        session.execute(text("UPDATE notifications SET outcome_unknown_at = now() - interval '2 days' WHERE id = :id"), {"id": old})
     worker = start("worker")
     assert (finished(bad).status, finished(good).status) == ("failed", "sent")
     assert row_of(bad).attempts == 1
     assert failure_of(bad).reason == "invalid_recipient"
+    assert (finished(old).status, failure_of(old).reason, failure_of(old).needs_confirmation) == ("failed", "outcome_unknown", True)
+    assert "may already have been sent" in failure_of(old).error_message
+    assert {mail.to[0] for mail in mail_server.emails()} == {"good@example.com"}
     assert "@example.com" not in worker.log
 
 

@@ -75,8 +75,9 @@ def test_every_kind_on_the_shelf_has_its_task_with_its_own_retries() -> None:
         "workout_reminder": ("tasks.send_workout_reminder_email", 3),
         "meal_prep_reminder": ("tasks.send_meal_prep_reminder_email", 3),
     }
-    assert {name: (sending.task_of(name).name, sending.task_of(name).max_retries) for name in kind_names()} == pinned
-    assert set(pinned) == {path.stem for path in Path(emails.__file__).parent.glob("kinds/[a-z]*.py")}
+    tasks = {name: (sending.task_of(name).name, sending.task_of(name).max_retries) for name in kind_names()}
+    assert tasks.items() >= pinned.items(), "names that the outside relies on"
+    assert set(tasks) == {path.stem for path in Path(emails.__file__).parent.glob("kinds/[a-z]*.py")}
 
 
 @pytest.mark.parametrize(
