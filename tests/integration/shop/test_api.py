@@ -2,64 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
 from uuid import uuid4
 
 import pytest
-from flask import Flask
-from flask.testing import FlaskClient
-from sqlalchemy import text
-from werkzeug.test import TestResponse
 
-from api.purchases import blueprint
 from models.connection import engine, transaction
 from settings import get_settings
 from simulator.control import SimulatorClient
 from simulator.script import Action, Rule
 from tasks.stripe_api import stripe_client
 from tests.shop import add_leads, buy_leads, buy_products, handle, purchase_now, sale_of, told
-
-HEADERS = {"Authorization": "Bearer development-only-api-token"}
-HANDBOOK: dict[str, Any] = {
-    "kind": "products",
-    "email": "ada@example.com",
-    "items": [{"name": "Handbook", "quantity": 2, "unit_amount_cents": 1_500}],
-}
-
-
-class Shop:
-    """The API as a shop's own backend calls it."""
-
-    def __init__(self, client: FlaskClient) -> None:
-        self._client = client
-
-    def buy(self, wanted: object, *, key: str | None = None, body: bytes | None = None) -> TestResponse:
-        headers = HEADERS | ({"Idempotency-Key": key} if key is not None else {})
-        given: dict[str, Any] = {"json": wanted} if body is None else {"data": body}
-        return self._client.post("/api/purchases", headers=headers, **given)
-
-    def get(self, path: str) -> TestResponse:
-        return self._client.get(f"/api/purchases/{path}", headers=HEADERS)
-
-    def post(self, path: str) -> TestResponse:
-        return self._client.post(f"/api/purchases/{path}", headers=HEADERS)
-
-
-@pytest.fixture
-def client(app_environment: dict[str, str], simulator: SimulatorClient, request: pytest.FixtureRequest) -> Iterator[FlaskClient]:
-    app_environment |= simulator.environment()
-    request.getfixturevalue("app_settings")
-    stripe_client.cache_clear()
-    app = Flask(__name__)
-    app.register_blueprint(blueprint)
-    yield app.test_client()
-    stripe_client.cache_clear()
-
-
-@pytest.fixture
-def shop(client: FlaskClient) -> Shop:
-    return Shop(client)
+from tests.shop_api import HANDBOOK, Shop
 
 
 def test_leads_are_bought_at_their_own_price_with_a_checkout_to_pay_on(shop: Shop, simulator: SimulatorClient) -> None:
@@ -158,29 +111,6 @@ def test_a_key_that_stripe_refuses_is_the_operators_trouble(shop: Shop, simulato
     assert (answer.status_code, answer.get_json()["code"]) == (502, "stripe_misconfigured")
 
 
-@pytest.mark.parametrize(
-    ("authorization", "status", "code"),
-    [
-        (None, 401, "token_missing"),
-        ("Basic cmVkcml2ZQ==", 401, "token_missing"),
-        ("Bearer ", 401, "token_missing"),
-        ("Bearer wrong", 403, "token_wrong"),
-        ("Bearer t\u00f6ken", 403, "token_wrong"),
-    ],
-)
-def test_nobody_without_the_token_gets_in(client: FlaskClient, authorization: str | None, status: int, code: str) -> None:
-    headers = {"Authorization": authorization} if authorization else {}
-    for answer in (client.post("/api/purchases", json=HANDBOOK, headers=headers), client.get(f"/api/purchases/{uuid4()}", headers=headers)):
-        assert (answer.status_code, answer.get_json()["code"]) == (status, code)
-
-
-def test_any_of_several_tokens_is_enough(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("API_TOKEN", "old-token, new-token")
-    get_settings.cache_clear()
-    for token, status in (("old-token", 404), ("new-token", 404), ("old-token, new-token", 403)):
-        assert client.get(f"/api/purchases/{uuid4()}", headers={"Authorization": f"bearer {token}"}).status_code == status
-
-
 @pytest.mark.parametrize("path", ["nonsense", "00000000-0000-0000-0000-000000000000", "%00"])
 def test_an_unknown_purchase_is_not_found(shop: Shop, path: str) -> None:
     assert shop.get(path).status_code == shop.post(f"{path}/fulfilled").status_code == 404
@@ -207,68 +137,6 @@ def test_a_database_that_is_away_is_said_so(shop: Shop, monkeypatch: pytest.Monk
     answer = shop.buy(HANDBOOK)
     assert (answer.status_code, answer.get_json()["code"]) == (503, "database_away")
     assert answer.headers["Retry-After"]
-
-
-def item(**changes: Any) -> dict[str, Any]:
-    return HANDBOOK | {"items": [HANDBOOK["items"][0] | changes]}
-
-
-@pytest.mark.parametrize(
-    ("wanted", "field"),
-    [
-        ({}, "kind"),
-        ([], "body"),
-        (None, "body"),
-        ("purchase", "body"),
-        ({"kind": "stars"}, "kind"),
-        ({"kind": ["leads"]}, "kind"),
-        ({"kind": "products"}, "email"),
-        (HANDBOOK | {"email": "ada"}, "email"),
-        (HANDBOOK | {"email": "ada@example.com\u0000"}, "email"),
-        (HANDBOOK | {"name": "A\u0000da"}, "name"),
-        (HANDBOOK | {"name": " "}, "name"),
-        (HANDBOOK | {"currency": "USD"}, "currency"),
-        (HANDBOOK | {"currency": "usd\n"}, "currency"),
-        (HANDBOOK | {"colour": "red"}, "colour"),
-        (HANDBOOK | {"success_url": "javascript:alert(1)"}, "success_url"),
-        (HANDBOOK | {"cancel_url": "https://[broken"}, "cancel_url"),
-        (HANDBOOK | {"items": []}, "items"),
-        (HANDBOOK | {"items": [HANDBOOK["items"][0]] * 101}, "items"),
-        (item(name="Hand\u0000book"), "items.0.name"),
-        (item(quantity=0), "items.0.quantity"),
-        (item(quantity=True), "items.0.quantity"),
-        (item(quantity="2"), "items.0.quantity"),
-        (item(quantity=1.5), "items.0.quantity"),
-        (item(quantity=10**40), "items.0.quantity"),
-        (item(unit_amount_cents=-1), "items.0.unit_amount_cents"),
-        (item(quantity=100_000, unit_amount_cents=99_999_999), "items"),
-        ({"kind": "credits", "email": "ada@example.com", "credits": 0}, "credits"),
-        ({"kind": "leads", "email": "ada@example.com", "lead_ids": ["seven"]}, "lead_ids.0"),
-        ({"kind": "leads", "email": "ada@example.com", "lead_ids": [str(uuid4())] * 2}, "lead_ids"),
-        ({"kind": "leads", "email": "ada@example.com", "lead_ids": []}, "lead_ids"),
-    ],
-)
-def test_what_is_wrong_with_a_request_is_said_by_field(shop: Shop, wanted: object, field: str) -> None:
-    answer = shop.buy(wanted)
-    assert answer.status_code == 422
-    assert [problem["field"] for problem in answer.get_json()["problems"]][:1] == [field]
-    with transaction() as session:
-        assert session.execute(text("SELECT count(*) FROM purchases")).scalar_one() == 0
-
-
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[" * 60_000, b'{"kind": NaN}', b'{"kind": "\\ud800"}', b'{"a": 1e999999}'])
-def test_what_is_no_json_is_refused(shop: Shop, body: bytes) -> None:
-    assert shop.buy(None, body=body).status_code == 422
-
-
-def test_a_large_body_is_refused_unread(shop: Shop) -> None:
-    answer = shop.buy(None, body=b" " * 70_000)
-    assert (answer.status_code, answer.get_json()["code"]) == (413, "request_entity_too_large")
-
-
-@pytest.mark.parametrize("key", ["", " ", "x" * 256, "schl\u00fcssel"])
-def test_a_key_that_is_no_key_is_refused(shop: Shop, key: str) -> None:
-    assert shop.buy(HANDBOOK, key=key).get_json()["problems"][0]["field"] == "Idempotency-Key"
 
 
 def test_stripe_fills_in_the_session_where_the_shop_asks_for_it(shop: Shop) -> None:
