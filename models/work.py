@@ -19,7 +19,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from models.storable import storable_text
 
 MAX_CRASHES = 5  # claims in a row that ended without an outcome: the row kills its workers and is poison
-SWEEP_AGAIN = timedelta(seconds=30)  # how long a published row may take before the sweep publishes it once more
+SWEEP_AGAIN = timedelta(seconds=55)  # how long a published row may wait in its queue before the sweep publishes it once more
 EARLY = timedelta(milliseconds=500)  # a message may come this much before its row is due: two machines' clocks differ
 
 Executor = Connection | Session

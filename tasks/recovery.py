@@ -24,7 +24,7 @@ from tasks.work_task import WorkTask
 
 log = structlog.get_logger()
 
-FULL_QUEUE = 1_000  # messages in Redis from which on a lane is left alone
+FULL_QUEUE = 500  # messages in Redis from which on a lane is left alone: what is not soon taken would be published again
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def publish_waiting_work() -> dict[str, int]:
         _bury_poison(lane)
         published[lane.name] = _top_up(lane)
     if any(published.values()):
-        log.info("sweep.published", **published)
+        log.info("sweep.published", **{lane: rows for lane, rows in published.items() if rows})
     return published
 
 
