@@ -5,8 +5,10 @@ from __future__ import annotations
 from flask import Flask
 
 from admin.health import blueprint as health
+from admin.operations_health import blueprint as admin
 from admin.watch import Watch
 from settings import get_settings
+from tasks.logs import configure_logging
 from tasks.publishing import RedisDoorbell, install_doorbell, redis_client
 from webhooks.background_doorbell import BackgroundDoorbell
 from webhooks.receiver import blueprint as webhooks
@@ -15,10 +17,11 @@ from webhooks.receiver import blueprint as webhooks
 def create_app() -> Flask:
     """Assemble the rooms; the settings are read here, so that a bad environment stops the start and not a request."""
     app = Flask(__name__)
-    get_settings()
+    configure_logging(settings=get_settings())
     install_doorbell(BackgroundDoorbell(RedisDoorbell(redis_client(timeout_seconds=1))))
     app.register_blueprint(webhooks)
     app.register_blueprint(health)
+    app.register_blueprint(admin)
     return app
 
 
