@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from celery import Celery
+from celery.signals import setup_logging
 
 from tasks.hardening import harden
+from tasks.logs import on_celery_start
 
 TASK_MODULES = (
     "tasks.canary",
@@ -22,3 +24,4 @@ TASK_MODULES = (
 app = Celery("tasks", include=TASK_MODULES, task_cls="tasks.hardening:HardenedTask")
 app.config_from_object("celeryconfig")
 harden(app)
+setup_logging.connect(on_celery_start, weak=False)
