@@ -10,8 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from models.connection import transaction
-from models.credit_entries import PRICE_CENTS, CreditEntry
-from models.leads import Lead
+from models.credit_entries import PRICE_CENTS, add_credits
+from models.leads import Lead, mark_sold
 from models.purchases import Purchase, PurchaseItem
 from models.schema import Table
 from models.users import find_or_add_user
@@ -64,12 +64,11 @@ def _sell(session: Session, name: str, buyer: str, lines: list[dict[str, Any]], 
         return
     empty = {"lead_id": None, "credits": None}
     _add(session, PurchaseItem, [empty | line | {"purchase_id": purchase_id, "position": number} for number, line in enumerate(lines, 1)])
-    for lead in session.scalars(select(Lead).where(Lead.id.in_([line["lead_id"] for line in lines if "lead_id" in line]))):
-        lead.sold_at, lead.sold_to_purchase_id = func.now(), purchase_id
+    mark_sold(session, [line["lead_id"] for line in lines if "lead_id" in line], purchase_id=purchase_id)
     credits_bought = sum(line.get("credits", 0) for line in lines)
     if credits_bought:
-        entry = {"user_id": user_id, "purchase_id": purchase_id, "amount": credits_bought, "reason": "purchase"}
-        _add(session, CreditEntry, [entry | {"cause": f"purchase/{purchase_id}"}])
+        cause = f"purchase/{purchase_id}"
+        add_credits(session, user_id=user_id, purchase_id=purchase_id, amount=credits_bought, reason="purchase", cause=cause)
 
 
 def _add(session: Session, table: type[Table], rows: list[dict[str, Any]]) -> int:
