@@ -95,7 +95,7 @@ def _tell_a_person(session: Session, purchase: Purchase, report: PaymentReport) 
         {
             "operation_type": "job",
             "operation_id": report.id,
-            "operation_name": "tasks.pay_back",
+            "operation_name": "pay_back_by_hand",
             "reason": "refund_failed",
             "event_data": {
                 "purchase_id": str(purchase.id),

@@ -164,7 +164,7 @@ def _tell_a_person(session: Session, purchase: Purchase, missing: Sequence[Purch
         {
             "operation_type": "job",
             "operation_id": purchase.id,
-            "operation_name": "tasks.pay_back",
+            "operation_name": "pay_back_by_hand",
             "reason": "lead_already_sold",
             "event_data": {
                 "purchase_id": str(purchase.id),
