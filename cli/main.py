@@ -8,6 +8,7 @@ import click
 
 COMMANDS = (
     "email: cli.email:email",
+    "failed: cli.failed:failed",
     "reconcile: cli.reconcile:reconcile_command",
     "trigger: cli.trigger:trigger",
 )
