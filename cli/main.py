@@ -10,6 +10,7 @@ COMMANDS = (
     "email: cli.email:email",
     "failed: cli.failed:failed",
     "reconcile: cli.reconcile:reconcile_command",
+    "reminders: cli.reminders:reminders",
     "trigger: cli.trigger:trigger",
 )
 """``name: module:object``, one line for each command; a new command is a file of its own and a line here."""
