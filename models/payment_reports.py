@@ -60,23 +60,19 @@ def lock_payment(session: Session, stripe_id: str) -> None:
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"payment/{stripe_id}", 0))))
 
 
-def add_report(session: Session, report: NewReport) -> str | None:
-    """Remember the report once; returns the payment intent that it is about, as far as anybody has told.
+def payment_intent_of_charge(session: Session, charge_id: str) -> str | None:
+    """The payment intent that some report named together with this charge."""
+    known = (PaymentReport.stripe_charge_id == charge_id, PaymentReport.stripe_payment_intent_id.is_not(None))
+    return session.scalars(select(PaymentReport.stripe_payment_intent_id).where(*known).limit(1)).one_or_none()
 
-    Old shapes name only the charge. Whichever report names both connects the two, for those before it and those after it.
-    """
-    payment_intent_id, charge_id = report.stripe_payment_intent_id, report.stripe_charge_id
-    if payment_intent_id is None:
-        known = select(PaymentReport.stripe_payment_intent_id).where(
-            PaymentReport.stripe_charge_id == charge_id, PaymentReport.stripe_payment_intent_id.is_not(None)
-        )
-        payment_intent_id = session.scalars(known.limit(1)).one_or_none()
-    elif charge_id is not None:
-        nameless = (PaymentReport.stripe_charge_id == charge_id, PaymentReport.stripe_payment_intent_id.is_(None))
-        session.execute(update(PaymentReport).where(*nameless).values(stripe_payment_intent_id=payment_intent_id))
-    values = asdict(report) | {"stripe_payment_intent_id": payment_intent_id}
-    session.execute(insert(PaymentReport).values(**values).on_conflict_do_nothing(index_elements=[PaymentReport.stripe_event_id]))
-    return payment_intent_id
+
+def add_report(session: Session, report: NewReport) -> None:
+    """Remember the report once; if it names both charge and payment intent, earlier ones that name only the charge learn the other."""
+    if report.stripe_charge_id is not None and report.stripe_payment_intent_id is not None:
+        nameless = (PaymentReport.stripe_charge_id == report.stripe_charge_id, PaymentReport.stripe_payment_intent_id.is_(None))
+        session.execute(update(PaymentReport).where(*nameless).values(stripe_payment_intent_id=report.stripe_payment_intent_id))
+    statement = insert(PaymentReport).values(**asdict(report))
+    session.execute(statement.on_conflict_do_nothing(index_elements=[PaymentReport.stripe_event_id]))
 
 
 def reports_of(session: Session, payment_intent_id: str) -> Sequence[PaymentReport]:

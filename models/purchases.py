@@ -60,7 +60,7 @@ class PurchaseItem(Table):
     __tablename__ = "purchase_items"
 
     id: Mapped[PrimaryKey]
-    purchase_id: Mapped[UUID] = mapped_column(ForeignKey("purchases.id"))
+    purchase_id: Mapped[UUID] = mapped_column(ForeignKey("purchases.id", ondelete="CASCADE"))
     position: Mapped[int]
     lead_id: Mapped[UUID | None] = mapped_column(ForeignKey("leads.id"))
     description: Mapped[str]

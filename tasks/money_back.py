@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from uuid import NAMESPACE_OID, uuid5
 
 import structlog
 from sqlalchemy.orm import Session
 
 from models.credit_entries import add_credits, credits_of_purchase
 from models.failed_operations import record_failure, resolve_operation
-from models.payment_reports import NewReport, PaymentReport, add_report, lock_payment, mark_applied, reports_of
+from models.payment_reports import NewReport, PaymentReport, add_report, lock_payment, mark_applied, payment_intent_of_charge, reports_of
 from models.purchases import Purchase, items_of, lock_purchase, mark_disputed, mark_refunded, undelivered_items
 from tasks.order_emails import enqueue_refund_notification
 from tasks.refund_arithmetic import credits_left, dispute_of, refunded_cents
@@ -19,14 +21,24 @@ log = structlog.get_logger()
 
 def take_report(session: Session, report: NewReport) -> None:
     """Remember the report, and apply it if the purchase is known and completed; otherwise its completion will."""
-    for stripe_id in filter(None, (report.stripe_charge_id, report.stripe_payment_intent_id)):
-        lock_payment(session, stripe_id)
-    payment_intent_id = add_report(session, report)
+    payment_intent_id = _lock(session, report)
+    add_report(session, replace(report, stripe_payment_intent_id=payment_intent_id))
     purchase = lock_purchase(session, payment_intent_id=payment_intent_id)
     if purchase is None or purchase.status != "completed":
         log.info("payment_report.remembered", kind=report.kind, stripe_event_id=report.stripe_event_id)
         return
     apply_reports(session, purchase)
+
+
+def _lock(session: Session, report: NewReport) -> str | None:
+    """Lock the payment under each of its names; returns its payment intent, as far as anybody has told: old shapes name only the charge."""
+    payment_intent_id = report.stripe_payment_intent_id
+    if report.stripe_charge_id is not None:
+        lock_payment(session, report.stripe_charge_id)
+        payment_intent_id = payment_intent_id or payment_intent_of_charge(session, report.stripe_charge_id)
+    if payment_intent_id is not None:
+        lock_payment(session, payment_intent_id)
+    return payment_intent_id
 
 
 def apply_reports(session: Session, purchase: Purchase) -> None:
@@ -94,7 +106,7 @@ def _tell_a_person(session: Session, purchase: Purchase, report: PaymentReport) 
         session,
         {
             "operation_type": "job",
-            "operation_id": report.id,
+            "operation_id": uuid5(NAMESPACE_OID, report.stripe_object_id),
             "operation_name": "pay_back_by_hand",
             "reason": "refund_failed",
             "event_data": {
