@@ -7,6 +7,7 @@ from flask import Flask
 from admin.health import blueprint as health
 from admin.operations_health import blueprint as admin
 from admin.watch import Watch
+from api.purchases import blueprint as purchases
 from settings import get_settings
 from tasks.logs import configure_logging
 from tasks.publishing import RedisDoorbell, install_doorbell, redis_client
@@ -19,9 +20,8 @@ def create_app() -> Flask:
     app = Flask(__name__)
     configure_logging(settings=get_settings())
     install_doorbell(BackgroundDoorbell(RedisDoorbell(redis_client(timeout_seconds=1))))
-    app.register_blueprint(webhooks)
-    app.register_blueprint(health)
-    app.register_blueprint(admin)
+    for blueprint in (webhooks, purchases, health, admin):
+        app.register_blueprint(blueprint)
     return app
 
 
