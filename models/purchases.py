@@ -75,7 +75,8 @@ class PurchaseItem(Table):
 
 
 def load_purchase(session: Session, purchase_id: UUID) -> Purchase | None:
-    return session.scalars(select(Purchase).where(Purchase.id == purchase_id)).one_or_none()
+    """The purchase as this session knows it."""
+    return session.get(Purchase, purchase_id)
 
 
 def items_of(session: Session, purchase_id: UUID) -> Sequence[PurchaseItem]:
@@ -121,28 +122,41 @@ def mark_cancelled(session: Session, purchase_id: UUID) -> Purchase | None:
     return _change(session, purchase_id, Purchase.status.in_(("pending", "awaiting_payment")), status="cancelled", cancelled_at=NOW)
 
 
-def mark_completed(session: Session, purchase_id: UUID, *, user_id: UUID, buyer_name: str | None) -> Purchase | None:
-    """The money is here, whatever was said before."""
+def mark_completed(
+    session: Session,
+    purchase_id: UUID,
+    *,
+    user_id: UUID,
+    buyer_name: str | None,
+    fulfilled: bool,
+    checkout_session_id: str | None,
+    payment_intent_id: str | None,
+) -> Purchase | None:
+    """The money is here, whatever was said before; ``fulfilled`` if everything was handed out with it."""
     return _change(
         session,
         purchase_id,
         Purchase.status != "completed",
         status="completed",
         completed_at=NOW,
+        fulfilled_at=NOW if fulfilled else None,
         cancelled_at=None,
         user_id=user_id,
         buyer_name=func.coalesce(Purchase.buyer_name, buyer_name),
+        **_paid_by(checkout_session_id, payment_intent_id),
     )
 
 
 def mark_paid_by(session: Session, purchase_id: UUID, *, checkout_session_id: str | None, payment_intent_id: str | None) -> Purchase | None:
     """Remember which checkout and which payment brought the money; what is not known stays as it is."""
-    return _change(
-        session,
-        purchase_id,
-        stripe_checkout_session_id=func.coalesce(checkout_session_id, Purchase.stripe_checkout_session_id),
-        stripe_payment_intent_id=func.coalesce(payment_intent_id, Purchase.stripe_payment_intent_id),
-    )
+    return _change(session, purchase_id, **_paid_by(checkout_session_id, payment_intent_id))
+
+
+def _paid_by(checkout_session_id: str | None, payment_intent_id: str | None) -> dict[str, Any]:
+    return {
+        "stripe_checkout_session_id": func.coalesce(checkout_session_id, Purchase.stripe_checkout_session_id),
+        "stripe_payment_intent_id": func.coalesce(payment_intent_id, Purchase.stripe_payment_intent_id),
+    }
 
 
 def mark_fulfilled(session: Session, purchase_id: UUID) -> Purchase | None:

@@ -80,7 +80,7 @@ def _credit_receipt(session: Session, purchase: Purchase, items: Sequence[Purcha
 
 def _receipt(session: Session, purchase: Purchase, items: Sequence[PurchaseItem]) -> Json:
     """Lists what the buyer got; a lead that he paid for and did not get is named in the note, with what he gets back for it."""
-    missing = undelivered_items(session, purchase.id) if purchase.kind == "leads" else []
+    missing = undelivered_items(session, purchase.id) if purchase.kind == "leads" and purchase.fulfilled_at is None else []
     got = [item for item in items if item not in missing]
     return _facts(purchase) | {
         "items": [{"description": item.description, "quantity": item.quantity, "amount_cents": item.amount_cents} for item in got],

@@ -20,7 +20,6 @@ from models.purchases import (
     items_of,
     lock_purchase,
     mark_completed,
-    mark_fulfilled,
     mark_paid_by,
     undelivered_items,
 )
@@ -40,6 +39,13 @@ class LeadPurchaseResult(TypedDict):
     lead_ids_marked: list[UUID]
 
 
+class PaymentNames(TypedDict):
+    """What Stripe calls the checkout and the payment."""
+
+    checkout_session_id: str | None
+    payment_intent_id: str | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Payment:
     """The money that came, as far as the caller knows; an amount or currency that is given must be the purchase's own."""
@@ -49,6 +55,10 @@ class Payment:
     amount_cents: int | None = None
     currency: str | None = None
     buyer_name: str | None = None
+
+    @property
+    def names(self) -> PaymentNames:
+        return {"checkout_session_id": self.checkout_session_id, "payment_intent_id": self.payment_intent_id}
 
 
 class Completion(NamedTuple):
@@ -96,13 +106,14 @@ def lock_payment_of(session: Session, payment: Payment) -> None:
 
 def complete_purchase(session: Session, purchase: Purchase, payment: Payment) -> Completion:
     """Complete a purchase of any kind, which is locked, and whose payment is."""
-    if purchase.status == "completed":
+    already_completed = purchase.status == "completed"
+    if already_completed:
         _refuse_second_payment(purchase, payment)
+        mark_paid_by(session, purchase.id, **payment.names)
+        marked = []
     else:
         _refuse_other_amount(purchase, payment)
-    mark_paid_by(session, purchase.id, checkout_session_id=payment.checkout_session_id, payment_intent_id=payment.payment_intent_id)
-    already_completed = purchase.status == "completed"
-    marked = [] if already_completed else _hand_out(session, purchase, payment)
+        marked = _hand_out(session, purchase, payment)
     apply_reports(session, purchase)
     log.info("purchase.completed", purchase_id=str(purchase.id), kind=purchase.kind, already_completed=already_completed, leads=len(marked))
     return Completion(already_completed, marked)
@@ -110,15 +121,14 @@ def complete_purchase(session: Session, purchase: Purchase, payment: Payment) ->
 
 def _hand_out(session: Session, purchase: Purchase, payment: Payment) -> list[UUID]:
     user_id, is_new = find_or_add_user(session, email=purchase.buyer_email, name=purchase.buyer_name or payment.buyer_name)
-    mark_completed(session, purchase.id, user_id=user_id, buyer_name=payment.buyer_name)
     items = items_of(session, purchase.id)
     marked = _sell_leads(session, purchase, items)
-    _grant_credits(session, purchase, items, user_id)
     missing = [item for item in items if item.lead_id is not None and item.lead_id not in marked]
+    fulfilled = not missing and purchase.kind != "products"
+    mark_completed(session, purchase.id, user_id=user_id, buyer_name=payment.buyer_name, fulfilled=fulfilled, **payment.names)
+    _grant_credits(session, purchase, items, user_id)
     if missing:
         _tell_a_person(session, purchase, missing)
-    elif purchase.kind != "products":
-        mark_fulfilled(session, purchase.id)
     if is_new:
         enqueue_welcome_email(session, user_id)
     enqueue_purchase_confirmation(session, purchase.id)
