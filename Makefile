@@ -30,7 +30,7 @@ check: $(READY) ## Lint, format, types, import contracts and unit tests, in unde
 	@$(BIN)/python -m pytest -q --numprocesses=2 tests/unit tests/architecture
 
 chaos: $(READY) ## Send events for 3 minutes while everything is killed at random (ARGS="--seed 7 --seconds 180")
-	@$(BIN)/python -m tests.chaos $(ARGS)
+	@$(BIN)/python -m local.chaos $(ARGS)
 
 bench: $(READY) ## Measure on this machine, bounded and on loopback only (BENCHMARKS=intake for one)
 	@set -e; for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name $(ARGS); done

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from settings import DEVELOPMENT_SECRETS
+from settings import DEVELOPMENT_SECRETS, Settings
 
 
 class Log:
@@ -44,10 +44,16 @@ def show_table(environ: Mapping[str, str], lead: UUID) -> None:
     table.add_row("Failed operations", f"{web}/admin/failed-operations")
     table.add_row("Flower", f"{flower}  ({_login(environ['FLOWER_BASIC_AUTH'])})")
     table.add_row("Inbox of the simulator", environ["SIMULATOR_URL"])
-    table.add_row("Try next, elsewhere", f".venv/bin/redrive trigger checkout.session.completed --lead {lead}")
+    table.add_row("Try next, elsewhere", f"{_elsewhere(environ)}.venv/bin/redrive trigger checkout.session.completed --lead {lead}")
     table.add_row("Stop", "Ctrl-C")
     wide = Console(width=200)
     Console(width=Measurement.get(wide, wide.options, table).maximum).print(table)  # a URL is to be clicked, so never cut
+
+
+def _elsewhere(environ: Mapping[str, str]) -> str:
+    """What another terminal has to be told when this one was told to use other places than the usual."""
+    usual = {name: Settings.model_fields[name.lower()].default for name in ("PUBLIC_URL", "SIMULATOR_URL")}
+    return "".join(f"{name}={environ[name]} " for name in usual if environ[name] != usual[name])
 
 
 def _login(basic_auth: str) -> str:
