@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 
 import click
@@ -35,6 +36,9 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def redrive() -> None:
     """Look after Redrive: emails, webhooks and what could not be done."""
+    from tasks.logs import configure_logging  # only here: `redrive --help` answers at once without it
+
+    configure_logging(logging.WARNING)
 
 
 if __name__ == "__main__":

@@ -24,8 +24,7 @@ SENT_BY_BEAT = "Scheduler: Sending due task"
 
 
 def configure_logging(level: int = logging.INFO, *, settings: Settings | None = None, stream: TextIO | None = None) -> None:
-    """Let this process log to ``stream`` (stderr); called once at its start, again it changes the same things."""
-    settings = settings or get_settings()
+    """Let this process log to ``stream`` (stderr); without settings for a person, and without knowing this deployment's own secrets."""
     target = stream or sys.stderr
     before = _shared(settings)
     structlog.configure(
@@ -52,12 +51,15 @@ def configure_logging(level: int = logging.INFO, *, settings: Settings | None = 
 
 def on_celery_start(loglevel: int | str | None = None, **_: Any) -> None:
     """Answer Celery's signal ``setup_logging``: it then leaves the logs of its programs alone."""
-    configure_logging(logging.getLevelNamesMapping().get(loglevel, logging.INFO) if isinstance(loglevel, str) else loglevel or logging.INFO)
+    level = logging.getLevelNamesMapping().get(loglevel) if isinstance(loglevel, str) else loglevel
+    configure_logging(level or logging.INFO, settings=get_settings())
 
 
-def _shared(settings: Settings) -> Sequence[Processor]:
+def _shared(settings: Settings | None) -> Sequence[Processor]:
     """What is done to every entry, whoever wrote it; the last word belongs to redaction."""
-    stamp = structlog.processors.TimeStamper(fmt="iso") if settings.production else structlog.processors.TimeStamper("%H:%M:%S", utc=False)
+    for_programs = settings is not None and settings.production
+    stamp = structlog.processors.TimeStamper(fmt="iso") if for_programs else structlog.processors.TimeStamper("%H:%M:%S", utc=False)
+    redactor = Redactor.knowing(settings) if settings else Redactor()
     return (
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -67,7 +69,7 @@ def _shared(settings: Settings) -> Sequence[Processor]:
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
         _in_order,
-        Redactor.knowing(settings).entry,
+        redactor.entry,
     )
 
 
@@ -77,7 +79,7 @@ def _in_order(_logger: WrappedLogger, _method: str, entry: EventDict) -> EventDi
     return {name: value for name, value in {**first, **entry}.items() if value is not None}
 
 
-def _renderer(settings: Settings, target: TextIO) -> Processor:
-    if settings.production:
+def _renderer(settings: Settings | None, target: TextIO) -> Processor:
+    if settings is not None and settings.production:
         return structlog.processors.JSONRenderer(default=str)
     return structlog.dev.ConsoleRenderer(colors=target.isatty(), exception_formatter=structlog.dev.plain_traceback)
