@@ -8,7 +8,8 @@ from flask import Blueprint, Response, request
 
 from api.authentication import require_token
 from api.checkout import open_checkout
-from api.errors import ApiError, not_valid, speak_json
+from api.errors import ApiError, speak_json
+from api.idempotency import idempotency_key
 from api.purchase_answers import PurchaseAnswer, show
 from api.purchase_making import find_or_make
 from api.purchase_requests import PurchaseRequest, read_purchase_request
@@ -18,7 +19,6 @@ from models.purchases import Purchase, items_of, load_purchase, mark_fulfilled
 from settings import get_settings
 
 LARGEST_BODY = 64 * 1024  # bytes
-LONGEST_KEY = 255
 
 blueprint = Blueprint("purchases", __name__, url_prefix="/api/purchases")
 speak_json(blueprint)
@@ -33,7 +33,7 @@ def _limit_body() -> None:
 @blueprint.post("")
 def make_purchase() -> Response:
     """201 with the pending purchase and where to pay; repeated with the same ``Idempotency-Key`` it is the same purchase."""
-    wanted, key = read_purchase_request(request.get_data(cache=False)), _idempotency_key()
+    wanted, key = read_purchase_request(request.get_data(cache=False)), idempotency_key()
     with transaction() as session:
         purchase, replayed = find_or_make(session, wanted, key)
         items = items_of(session, purchase.id)
@@ -82,14 +82,6 @@ def _shown(purchase_id: UUID) -> PurchaseAnswer:
 
 def _not_found() -> ApiError:
     return ApiError(404, "not_found", "There is no purchase with this id.")
-
-
-def _idempotency_key() -> str | None:
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and not (0 < len(key.strip()) <= LONGEST_KEY and key.isascii() and key.isprintable()):
-        message = f"must be 1 to {LONGEST_KEY} printable ASCII characters"
-        raise not_valid([{"field": "Idempotency-Key", "message": message}])
-    return key
 
 
 def _addresses(wanted: PurchaseRequest) -> dict[str, str]:
