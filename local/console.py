@@ -41,8 +41,8 @@ def show_table(environ: Mapping[str, str], lead: UUID) -> None:
     web, flower = f"http://127.0.0.1:{environ['PORT']}", f"http://127.0.0.1:{environ['FLOWER_PORT']}"
     table = Table(title="Redrive runs", title_justify="left", title_style="bold", show_header=False, box=box.ROUNDED)
     table.add_row("Operations health", f"{web}/admin/operations-health")
-    table.add_row("Failed operations", f"{web}/admin/failed-operations")
-    table.add_row("Flower", f"{flower}  ({_login(environ['FLOWER_BASIC_AUTH'])})")
+    table.add_row("Celery's tasks in Flower", flower)
+    table.add_row("Login of both", _login(environ["FLOWER_BASIC_AUTH"]))
     table.add_row("Inbox of the simulator", environ["SIMULATOR_URL"])
     table.add_row("Try next, elsewhere", f"{_elsewhere(environ)}.venv/bin/redrive trigger checkout.session.completed --lead {lead}")
     table.add_row("Stop", "Ctrl-C")
@@ -59,4 +59,4 @@ def _elsewhere(environ: Mapping[str, str]) -> str:
 def _login(basic_auth: str) -> str:
     """The public demo login in words; a login of somebody's own is a secret."""
     demo = DEVELOPMENT_SECRETS["FLOWER_BASIC_AUTH"]
-    return f"login {demo.replace(':', ', password ')}" if basic_auth == demo else "login: your FLOWER_BASIC_AUTH"
+    return demo.replace(":", ", password ") if basic_auth == demo else "your FLOWER_BASIC_AUTH"
