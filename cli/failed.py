@@ -1,4 +1,4 @@
-"""``redrive failed``: read the dead letters, run them again, or resolve them; needs the database, but no worker."""
+"""``redrive failed``: read the dead letters, run them again, or resolve them."""
 
 from __future__ import annotations
 
