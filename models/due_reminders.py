@@ -10,12 +10,13 @@ from uuid import UUID
 
 from sqlalchemy import (
     CTE,
+    BindParameter,
     ColumnElement,
     DateTime,
     Select,
     Subquery,
     Text,
-    and_,
+    Uuid,
     bindparam,
     case,
     cast,
@@ -29,16 +30,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeEngine
 
 from models.notification_event_logs import NotificationEventLog
 from models.notifications import Notification
 from models.reminders_sent import ReminderSent
 
 LOCK_CLASS = 0x7265_6D69  # this and the source's number name the advisory lock of one source
-CONFIGURATION = {
-    "plan_cache_mode": "force_custom_plan",  # a plan made for any window and any limit would not walk along the index
-    "jit": "off",  # compiling costs more than the chunk
-}
+KEY_TYPES: dict[type, TypeEngine[Any]] = {datetime: DateTime(timezone=True), UUID: Uuid()}
 
 
 @dataclass(frozen=True)
@@ -92,8 +91,8 @@ class Chunk(NamedTuple):
 
 def try_lock(session: Session, reminders: DueReminders) -> bool:
     """Take this source's lock for the rest of the transaction, unless another sweep has it; nobody ever waits for it."""
-    settings = [func.set_config(name, value, True) for name, value in CONFIGURATION.items()]  # noqa: FBT003 - SQL's own argument
-    return bool(session.execute(select(func.pg_try_advisory_xact_lock(LOCK_CLASS, reminders.lock_key), *settings)).one()[0])
+    no_compiling = func.set_config("jit", "off", True)  # noqa: FBT003 - it would take longer than the chunk
+    return bool(session.execute(select(func.pg_try_advisory_xact_lock(LOCK_CLASS, reminders.lock_key), no_compiling)).one()[0])
 
 
 def claim_chunk(session: Session, reminders: DueReminders, window: Window, *, start: Place | None, limit: int) -> Chunk | None:
@@ -102,7 +101,7 @@ def claim_chunk(session: Session, reminders: DueReminders, window: Window, *, st
     Somebody who claims one of these rows by hand in the same instant makes it fail with ``IntegrityError``: nothing is done then, and
     the next try sees his claim.
     """
-    due = _next_due(reminders, window, start, limit).cte("due")
+    due = chunk_query(reminders, window, start, limit).cte("due")
     fresh = _unclaimed(reminders, window, due).cte("fresh")
     last = select(due.c.scheduled_at, due.c.entity_id, due.c.user_id).order_by(*(key.desc() for key in _keys(due))).limit(1).subquery()
     counted = select(
@@ -119,22 +118,23 @@ def claim_chunk(session: Session, reminders: DueReminders, window: Window, *, st
     return Chunk(row[0], row[1], row[2], Place(*row[3:]))
 
 
+def chunk_query(reminders: DueReminders, window: Window, start: Place | None, limit: int) -> Select[Any]:
+    """The next ``limit`` due rows behind ``start``, claimed or not; a range scan along the source's index."""
+    rows = reminders.due.subquery("source")
+    return _ahead(rows, [*_keys(rows), rows.c.recipient_email, rows.c.payload], window, start, limit)
+
+
 def next_place(session: Session, reminders: DueReminders, window: Window, start: Place | None) -> Place | None:
     """The key of the next due row, found without computing anything else of it."""
     rows = reminders.due.subquery("source")
     row = session.execute(_ahead(rows, _keys(rows), window, start, 1)).one_or_none()
-    return row and Place(*row)
+    return Place(*row) if row else None
 
 
 def count_due(session: Session, reminders: DueReminders, window: Window) -> int:
     """How many rows lie in the window, claimed or not."""
     rows = reminders.due.subquery("source")
     return session.execute(select(func.count()).select_from(rows).where(*_inside(rows, window))).scalar_one()
-
-
-def _next_due(reminders: DueReminders, window: Window, start: Place | None, limit: int) -> Select[Any]:
-    rows = reminders.due.subquery("source")
-    return _ahead(rows, [*_keys(rows), rows.c.recipient_email, rows.c.payload], window, start, limit)
 
 
 def _ahead(rows: Subquery, columns: list[ColumnElement[Any]], window: Window, start: Place | None, limit: int) -> Select[Any]:
@@ -151,10 +151,10 @@ def _ahead(rows: Subquery, columns: list[ColumnElement[Any]], window: Window, st
     if start is None:
         return part()
     rest = part(
-        rows.c.scheduled_at == start.scheduled_at,
-        tuple_(rows.c.entity_id, rows.c.user_id) > tuple_(start.entity_id, start.user_id),
+        rows.c.scheduled_at == _inline(start.scheduled_at),
+        tuple_(rows.c.entity_id, rows.c.user_id) > tuple_(_inline(start.entity_id), _inline(start.user_id)),
     )
-    both = union_all(rest, part(rows.c.scheduled_at > start.scheduled_at)).subquery("ahead")
+    both = union_all(rest, part(rows.c.scheduled_at > _inline(start.scheduled_at))).subquery("ahead")
     return select(both).order_by(*_keys(both)).limit(limit)
 
 
@@ -225,4 +225,12 @@ def _keys(rows: Subquery | CTE) -> list[ColumnElement[Any]]:
 
 
 def _inside(rows: Subquery, window: Window) -> tuple[ColumnElement[bool], ...]:
-    return (and_(rows.c.scheduled_at > window.after, rows.c.scheduled_at <= window.until),)
+    return rows.c.scheduled_at > _inline(window.after), rows.c.scheduled_at <= _inline(window.until)
+
+
+def _inline(value: datetime | UUID) -> BindParameter[Any]:
+    """The value as part of the statement's text, so that each chunk is planned for its own place.
+
+    A plan for any values does not walk along the index; ``plan_cache_mode`` would also plan every check of a foreign key anew.
+    """
+    return bindparam(None, value, type_=KEY_TYPES[type(value)], literal_execute=True)

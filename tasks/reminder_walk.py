@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+import psycopg
 import structlog
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from models.connection import transaction
@@ -22,6 +23,7 @@ log = structlog.get_logger()
 CHUNK = 10_000
 AROUND = timedelta(hours=1)  # before and after the due time: the window of two hours
 MOST_BAD_ROWS = 20
+SMALLEST_CHUNK = 100
 
 
 class SourceBusy(RedriveError):  # noqa: N818 - an outcome rather than a mistake
@@ -80,10 +82,8 @@ class SourceSweep:
             started = time.monotonic()
             try:
                 chunk = self._claim(window, start, limit)
-            except (DataError, IntegrityError) as error:
-                if limit == 1:
-                    start = self._skip(window, start, error)
-                limit = max(1, limit // 10)
+            except (DataError, IntegrityError, OperationalError) as error:
+                start, limit = self._after(error, window, start, limit)
                 continue
             if chunk is None:
                 break
@@ -107,7 +107,17 @@ class SourceSweep:
                 raise SourceBusy(f"another sweep is at {self._source.name}")
             return claim_chunk(session, self._source, window, start=start, limit=limit)
 
-    def _skip(self, window: Window, start: Place | None, error: DataError | IntegrityError) -> Place | None:
+    def _after(self, error: DBAPIError, window: Window, start: Place | None, limit: int) -> tuple[Place | None, int]:
+        """Smaller steps towards a row that cannot be claimed, and past it; smaller ones for good where a statement took too long."""
+        if isinstance(error, OperationalError):
+            if limit <= SMALLEST_CHUNK or not isinstance(error.orig, psycopg.errors.QueryCanceled):
+                raise error
+            self._chunk = limit // 10
+        elif limit == 1:
+            start = self._skip(window, start, error)
+        return start, max(1, limit // 10)
+
+    def _skip(self, window: Window, start: Place | None, error: DBAPIError) -> Place | None:
         """Go past the one row that cannot be claimed; its values stay out of the message, since they are somebody's."""
         with transaction() as session:
             place = next_place(session, self._source, window, start)

@@ -17,6 +17,7 @@ from models.meetings import Meeting
 from settings import Settings
 from tasks import reminder_sweep
 from tasks.reminder_sweep import NoSuchSource, sweep_reminders
+from tasks.reminder_walk import Progress
 from tasks.reminders import ReminderSource, forget, register
 from tasks.reminders.meetings import DAY_BEFORE, HOUR_BEFORE
 from tasks.shelves import fill
@@ -109,6 +110,23 @@ def test_a_source_that_is_too_slow_is_its_own_trouble(now: datetime) -> None:
     report = reminder_sweep.sweep([slow, HOUR_BEFORE], now=now)
     assert report["failed"] == {"MEETING 1h": "OperationalError"}
     assert len(claims()) == 1
+
+
+def test_a_server_on_which_a_chunk_takes_too_long_is_asked_for_smaller_ones(now: datetime) -> None:
+    slow = replace(
+        HOUR_BEFORE,
+        due=HOUR_BEFORE.due.where(func.pg_sleep(0.002).is_not(None)),
+        prepare=lambda session: session.execute(text("SET SESSION statement_timeout = '1s'")),
+    )
+    with transaction() as session:
+        add_person(session)
+        copies = text("INSERT INTO meetings (user_id, title, scheduled_at) SELECT id, 'All day', :at FROM users, generate_series(1, 600)")
+        session.execute(copies, {"at": now + HOUR})
+    steps: list[Progress] = []
+    report = reminder_sweep.sweep([slow], now=now, on_progress=steps.append)
+    assert report["failed"] == {}
+    assert steps[-1].claimed == 600
+    assert len(steps) >= 6
 
 
 def test_a_source_that_yields_somebody_twice_reminds_once(now: datetime) -> None:

@@ -1,0 +1,57 @@
+"""Which plan PostgreSQL makes for a chunk of the reminder sweep when there are millions of meetings."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from uuid import UUID
+
+import psycopg
+from rich.console import Console
+from sqlalchemy import func, select, text
+from sqlalchemy.dialects import postgresql
+
+MEETINGS = (
+    b"INSERT INTO users (email) SELECT 'person' || n || '@example.com' FROM generate_series(1, 100000) n",
+    b"""INSERT INTO meetings (user_id, title, scheduled_at, status)
+    SELECT u.id, 'Quarterly review', now() - interval '200 days' + random() * interval '400 days',
+        (ARRAY['scheduled', 'scheduled', 'scheduled', 'completed', 'cancelled'])[1 + floor(random() * 5)]
+    FROM users u CROSS JOIN generate_series(1, %(each)s)""",
+    b"VACUUM ANALYZE",
+)
+
+
+def show_plan(database: psycopg.Connection[tuple[object, ...]], meetings: int) -> None:
+    """Fill the table over 400 days, then explain the query of a chunk in the middle of a walk."""
+    console = Console()
+    for statement in MEETINGS:
+        database.execute(statement, {"each": meetings // 100_000} if b"%(each)s" in statement else None)
+    plan = _explained()
+    console.print("\n".join(plan), highlight=False)
+    if any("Seq Scan" in line for line in plan) or not any("meetings_scheduled_at_status_idx" in line for line in plan):
+        raise SystemExit("the plan is no range scan of meetings_scheduled_at_status_idx")
+    console.print(f"{_seconds():.2f} s for the whole sweep of this window")
+
+
+def _explained() -> list[str]:
+    from models.connection import transaction  # once the environment names the servers
+    from models.due_reminders import Place, chunk_query, try_lock
+    from tasks.reminder_walk import CHUNK, window_of
+    from tasks.reminders.meetings import DAY_BEFORE
+
+    with transaction() as session:
+        now = session.execute(select(func.now())).scalar_one()
+        start = Place(now + timedelta(hours=23, minutes=30), UUID(int=2**127), UUID(int=2**127))
+        query = chunk_query(DAY_BEFORE, window_of(DAY_BEFORE, now, now), start, CHUNK)
+        words = str(query.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True}))
+        try_lock(session, DAY_BEFORE)
+        return list(session.execute(text(f"EXPLAIN (ANALYZE, BUFFERS OFF) {words}".replace(":", "\\:"))).scalars())
+
+
+def _seconds() -> float:
+    from tasks.reminder_sweep import sweep  # once the environment names the servers
+    from tasks.reminders.meetings import DAY_BEFORE
+
+    started = time.perf_counter()
+    sweep([DAY_BEFORE])
+    return time.perf_counter() - started
