@@ -56,6 +56,12 @@ class Supervisor:
         finally:
             await self.stop([name])
 
+    def pid(self, name: str) -> int | None:
+        """The process that runs the program now; None while it is being started again."""
+        program = self._programs.get(name)
+        process = program.process if program else None
+        return process.pid if process is not None and process.returncode is None else None
+
     async def stop(self, names: Iterable[str] | None = None) -> None:
         """End programs, all at once: SIGTERM to the whole group, SIGKILL to what is left of it after 30 seconds."""
         programs = [self._programs[name] for name in (list(self._programs) if names is None else names) if name in self._programs]

@@ -1,0 +1,105 @@
+"""Servers, simulator and the Procfile's processes of one run, in a folder of their own, as things that can be broken."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO
+
+import psutil
+
+from local.chaos.story import BROKEN_DOMAIN
+from local.environment import run_environment
+from local.guard import Guard
+from local.ports import free_port
+from local.postgres import Postgres
+from local.procfile import PROCFILE, read_procfile, shell_command
+from local.readiness import checks, until_ready
+from local.redis_server import RedisServer
+from local.supervisor import Supervisor
+from settings import get_settings
+from simulator.control import SimulatorClient, start_simulator
+from simulator.script import Rule, fails
+
+WORKERS = ("worker", "worker2")
+HURRIED = {
+    "LEASE_SECONDS": "8",
+    "SWEEP_SECONDS": "1",
+    "VISIBILITY_TIMEOUT_SECONDS": "12",
+    "PUBLISH_GRACE_SECONDS": "2",
+    "CANARY_SECONDS": "3",
+}
+ALWAYS = (Rule(name="refused for good", to=f"*@{BROKEN_DOMAIN}", action=fails("validation_error", message="Invalid `to` field.")),)
+
+
+class Stage:
+    """What a fault may break; ``processes`` are kept running by the supervisor as a platform would."""
+
+    def __init__(self, postgres: Postgres, redis: RedisServer, mail: SimulatorClient, log: TextIO) -> None:
+        self.postgres, self.redis, self.mail = postgres, redis, mail
+        self._log = log
+        self._supervisor: Supervisor | None = None
+
+    def say(self, name: str, line: str) -> None:
+        """One line of one process, or about what was done to it."""
+        moment = datetime.now(UTC).strftime("%H:%M:%S.%f")[:-3]
+        print(f"{moment} {name:8} | {line}", file=self._log)
+
+    def family(self, name: str) -> list[psutil.Process]:
+        """The program and its children that live now, the program first; empty while it is being started again."""
+        pid = self._supervisor.pid(name) if self._supervisor else None
+        try:
+            program = psutil.Process(pid) if pid else None
+            return [program, *program.children(recursive=True)] if program else []
+        except psutil.NoSuchProcess:
+            return []
+
+    def script_mail(self, *rules: Rule) -> None:
+        """How the provider misbehaves from now on; an address that is always refused stays so."""
+        self.mail.script_resend(rules=[*ALWAYS, *rules])
+
+    async def start_processes(self, supervisor: Supervisor, environ: dict[str, str]) -> None:
+        """Web, beat and two workers, each ready."""
+        self._supervisor = supervisor
+        lines = read_procfile()
+        supervisor.keep("web", shell_command(lines["web"]), environ)
+        supervisor.keep("beat", shell_command(lines["beat"]), environ)
+        for name in WORKERS:
+            supervisor.keep(name, shell_command(f"{lines['worker']} --hostname={name}@%h"), environ)
+        ready = checks(environ) | {"worker": lambda: all(len(self.family(name)) > 1 for name in WORKERS)}
+        await asyncio.gather(*(until_ready(name, ready[name]) for name in ("web", "beat", "worker")))
+
+
+@asynccontextmanager
+async def stage(folder: Path, *, hurry: bool) -> AsyncIterator[Stage]:
+    """Everything started and migrated; the settings of this process point at it. Nothing is left running afterwards."""
+    with ExitStack() as stack:
+        postgres = stack.enter_context(Postgres(folder / "postgres"))
+        broker = stack.enter_context(RedisServer(folder / "redis"))
+        mail = stack.enter_context(start_simulator())
+        mail.script_resend(keep_bodies=False)
+        environ = _environment(folder, postgres.url, broker.url, hurry=hurry) | mail.environment()
+        os.environ.update(environ)
+        get_settings.cache_clear()
+        subprocess.run([sys.executable, "-m", "migrations"], cwd=PROCFILE.parent, check=True)
+        log = stack.enter_context((folder / "processes.log").open("w", buffering=1))
+        built = Stage(postgres, broker, mail, log)
+        supervisor = Supervisor(PROCFILE.parent, stack.enter_context(Guard()), built.say)
+        built.script_mail()
+        try:
+            await built.start_processes(supervisor, environ)
+            yield built
+        finally:
+            await supervisor.stop()
+
+
+def _environment(folder: Path, database_url: str, redis_url: str, *, hurry: bool) -> dict[str, str]:
+    own = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "PORT": str(free_port()), "FLOWER_PORT": str(free_port())}
+    plain = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return run_environment({**plain, **own, **(HURRIED if hurry else {})}, folder)
