@@ -6,7 +6,6 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
-from uuid import UUID
 
 from honcho.colour import get_colours
 from honcho.printer import Message, Printer
@@ -36,7 +35,7 @@ class Log:
             self._printer.write(Message(type="line", data=line, time=now, name=name, colour=self._colours[name]))
 
 
-def show_table(environ: Mapping[str, str], lead: UUID) -> None:
+def show_table(environ: Mapping[str, str], lead: str | None) -> None:
     """Where everything is, and what to try next."""
     web, flower = f"http://127.0.0.1:{environ['PORT']}", f"http://127.0.0.1:{environ['FLOWER_PORT']}"
     table = Table(title="Redrive runs", title_justify="left", title_style="bold", show_header=False, box=box.ROUNDED)
@@ -44,7 +43,8 @@ def show_table(environ: Mapping[str, str], lead: UUID) -> None:
     table.add_row("Celery's tasks in Flower", flower)
     table.add_row("Login of both", _login(environ["FLOWER_BASIC_AUTH"]))
     table.add_row("Inbox of the simulator", environ["SIMULATOR_URL"])
-    table.add_row("Try next, elsewhere", f"{_elsewhere(environ)}.venv/bin/redrive trigger checkout.session.completed --lead {lead}")
+    bought = f"--lead {lead}" if lead else "--credits 10"
+    table.add_row("Try next, elsewhere", f"{_elsewhere(environ)}.venv/bin/redrive trigger checkout.session.completed {bought}")
     table.add_row("Stop", "Ctrl-C")
     wide = Console(width=200)
     Console(width=Measurement.get(wide, wide.options, table).maximum).print(table)  # a URL is to be clicked, so never cut
