@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, cast
@@ -20,13 +19,6 @@ from tests.integration.notifications.queue_machine import NotificationQueue
 
 Connection = psycopg.Connection[dict[str, Any]]
 MANY_STEPS = settings(max_examples=30, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
-
-
-@pytest.fixture
-def shop(app_settings: Settings) -> Iterator[Connection]:
-    """Another application on the same database, which knows nothing of Redrive but its SQL."""
-    with psycopg.connect(app_settings.postgres_dsn, autocommit=True, row_factory=dict_row) as connection:
-        yield connection
 
 
 def one(connection: Connection, query: str, *values: object) -> Any:
