@@ -39,7 +39,10 @@ class Run:
                 raise HopelessError(self.log())
             return "Redrive runs" in self.log()
 
-        eventually(shown, 90)
+        try:
+            eventually(shown, 90)
+        except AssertionError as error:
+            raise AssertionError(f"not ready; its log ends with:\n{self.log()[-3000:]}") from error
         self.members = psutil.Process(self.process.pid).children(recursive=True)
 
     def end(self, signum: signal.Signals) -> int:
