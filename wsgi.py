@@ -8,6 +8,7 @@ from admin.health import blueprint as health
 from admin.operations_health import blueprint as admin
 from admin.watch import Watch
 from api.notifications import blueprint as notifications
+from api.openapi import blueprint as openapi
 from api.purchases import blueprint as purchases
 from settings import get_settings
 from tasks.logs import configure_logging
@@ -21,7 +22,7 @@ def create_app() -> Flask:
     app = Flask(__name__)
     configure_logging(settings=get_settings())
     install_doorbell(BackgroundDoorbell(RedisDoorbell(redis_client(timeout_seconds=1))))
-    for blueprint in (webhooks, purchases, notifications, health, admin):
+    for blueprint in (webhooks, purchases, notifications, openapi, health, admin):
         app.register_blueprint(blueprint)
     return app
 

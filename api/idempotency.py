@@ -5,8 +5,15 @@ from __future__ import annotations
 from flask import request
 
 from api.errors import not_valid
+from api.openapi import Parameter
 
 LONGEST_KEY = 255
+KEY = Parameter(
+    name="Idempotency-Key",
+    place="header",
+    description="Names the request: the same key with the same body does it once.",
+    schema={"type": "string", "minLength": 1, "maxLength": LONGEST_KEY},
+)
 
 
 def idempotency_key() -> str | None:

@@ -10,7 +10,7 @@ from pydantic_core import from_json
 
 import tasks.emails.shelf  # noqa: F401 - what a payload must hold is the kind's own business
 from api.errors import not_valid
-from tasks.emails import kind_of
+from tasks.emails import kind_names, kind_of
 from tasks.emails.errors import InvalidPayload, NotificationRefused, UnknownKind
 
 PROBLEMS_SHOWN = 50
@@ -51,6 +51,14 @@ def read_notification_request(body: bytes) -> NotificationRequest:
     if problems:
         raise not_valid(problems[:PROBLEMS_SHOWN])
     return wanted
+
+
+def example_requests() -> dict[str, dict[str, Any]]:
+    """One request for each kind, with its sample."""
+    return {
+        name: {"type": name, "to": "ada@example.com", "payload": kind_of(name).sample.model_dump(mode="json", exclude_none=True)}
+        for name in kind_names()
+    }
 
 
 def problems_in(refusal: NotificationRefused) -> list[Problem]:

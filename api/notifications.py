@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 
 from api.authentication import require_token
 from api.errors import ApiError, not_valid, speak_json
-from api.idempotency import idempotency_key
+from api.idempotency import KEY, idempotency_key
 from api.notification_answers import NotificationAnswer, show
-from api.notification_requests import NotificationRequest, problems_in, read_notification_request
+from api.notification_requests import NotificationRequest, example_requests, problems_in, read_notification_request
+from api.openapi import Operation, documented
 from models.connection import transaction
 from models.notification_lists import cancel, get_notification, is_new
 from tasks.emails.enqueueing import enqueue
@@ -30,6 +31,15 @@ def _limit_body() -> None:
 
 
 @blueprint.post("")
+@documented(
+    Operation(
+        takes=NotificationRequest,
+        gives={202: NotificationAnswer, 200: NotificationAnswer},
+        refuses=(409, 413, 422),
+        parameters=[KEY],
+        examples=example_requests(),
+    )
+)
 def queue_notification() -> Response:
     """202 with the promised email; 200 with the same one for the same ``dedupe_key`` and body; 409 for another body."""
     wanted = read_notification_request(request.get_data(cache=False))
@@ -51,6 +61,7 @@ def queue_notification() -> Response:
 
 
 @blueprint.get("/<notification_id>")
+@documented(Operation(gives={200: NotificationAnswer}))
 def get_notification_with_timeline(notification_id: str) -> Response:
     """200 with the email as it is now and everything that happened to it."""
     with transaction() as session:
@@ -58,6 +69,7 @@ def get_notification_with_timeline(notification_id: str) -> Response:
 
 
 @blueprint.post("/<notification_id>/cancel")
+@documented(Operation(gives={200: NotificationAnswer}, refuses=(409,)))
 def cancel_notification(notification_id: str) -> Response:
     """200 once it will never leave, also when it was cancelled before; 409 if it has left, may have left, or has ended."""
     known_id = _known_id(notification_id)

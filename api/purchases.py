@@ -9,10 +9,11 @@ from flask import Blueprint, Response, request
 from api.authentication import require_token
 from api.checkout import open_checkout
 from api.errors import ApiError, speak_json
-from api.idempotency import idempotency_key
+from api.idempotency import KEY, idempotency_key
+from api.openapi import Operation, documented
 from api.purchase_answers import PurchaseAnswer, show
 from api.purchase_making import find_or_make
-from api.purchase_requests import PurchaseRequest, read_purchase_request
+from api.purchase_requests import PURCHASE_REQUEST, PurchaseRequest, read_purchase_request
 from models.connection import transaction
 from models.new_purchases import save_checkout
 from models.purchases import Purchase, items_of, load_purchase, mark_fulfilled
@@ -31,6 +32,7 @@ def _limit_body() -> None:
 
 
 @blueprint.post("")
+@documented(Operation(takes=PURCHASE_REQUEST, gives={201: PurchaseAnswer}, refuses=(409, 413, 422, 502), parameters=[KEY]))
 def make_purchase() -> Response:
     """201 with the pending purchase and where to pay; repeated with the same ``Idempotency-Key`` it is the same purchase."""
     wanted, key = read_purchase_request(request.get_data(cache=False)), idempotency_key()
@@ -48,12 +50,14 @@ def make_purchase() -> Response:
 
 
 @blueprint.get("/<purchase_id>")
+@documented(Operation(gives={200: PurchaseAnswer}))
 def get_purchase(purchase_id: str) -> Response:
     """200 with the purchase, its items and its marks."""
     return _answer(_shown(_known_id(purchase_id)), 200)
 
 
 @blueprint.post("/<purchase_id>/fulfilled")
+@documented(Operation(gives={200: PurchaseAnswer}, refuses=(409,)))
 def mark_purchase_fulfilled(purchase_id: str) -> Response:
     """200 once the shop has handed out the goods of a completed purchase; saying so again changes nothing."""
     known_id = _known_id(purchase_id)

@@ -54,12 +54,7 @@ def test_the_same_key_and_body_are_the_same_email(api: NotificationsApi, place: 
 
 def test_the_same_key_for_another_email_is_refused_and_shows_nothing_of_the_first(api: NotificationsApi) -> None:
     api.queue(key="welcome/7")
-    for change in (
-        {"to": "grace@example.com"},
-        {"payload": {}},
-        {"type": "magic_link", "payload": LINK},
-        {"send_at": "2030-01-01T00:00:00Z"},
-    ):
+    for change in OTHER_EMAILS:
         other = api.queue(WELCOME | change, key="welcome/7")
         assert (other.status_code, other.get_json()["code"]) == (409, "dedupe_key_reused")
         assert "ada" not in other.get_data(as_text=True)
