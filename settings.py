@@ -201,6 +201,6 @@ def _with_local_servers(environ: Mapping[str, str]) -> Mapping[str, str]:
 
 def _sentences(error: ValidationError) -> list[str]:
     return [
-        f"{str(item['loc'][0]).upper()} {'is missing' if item['type'] == 'missing' else item['msg']}"
+        f"{str(item['loc'][0]).upper()} {'is missing' if item['type'] == 'missing' else item['msg'].removeprefix('Value error, ')}"
         for item in error.errors(include_url=False, include_input=False)
     ]
