@@ -18,7 +18,8 @@ class Notification(WorkRow, Table):
     """One promised email, unique by ``dedupe_key``; ``sent``, ``suppressed``, ``cancelled``, ``dropped`` or ``failed`` in the end.
 
     ``subject``, the two bodies, ``sender`` and ``reply_to`` are frozen at the first attempt, so that every attempt sends the same
-    bytes under the same Resend idempotency key. ``delivery_status`` is what the provider reports afterwards.
+    bytes under the same Resend idempotency key; a mail that left in a batch has them there. ``delivery_status`` is what the
+    provider reports afterwards.
     """
 
     __tablename__ = "notifications"
@@ -38,6 +39,7 @@ class Notification(WorkRow, Table):
     text_body: Mapped[str | None]
     sender: Mapped[str | None]
     reply_to: Mapped[str | None]
+    batch_id: Mapped[UUID | None]
     send_generation: Mapped[int] = mapped_column(server_default=text("1"))
     first_attempt_at: Mapped[datetime | None]
     outcome_unknown_at: Mapped[datetime | None]

@@ -22,6 +22,13 @@ MAX_CRASHES = 5  # claims in a row that ended without an outcome: the row kills 
 SWEEP_AGAIN = timedelta(seconds=55)  # how long a published row may wait in its queue before the sweep publishes it once more
 EARLY = timedelta(milliseconds=500)  # a message may come this much before its row is due: two machines' clocks differ
 
+# Parts of every statement that claims rows, and of every one that ends attempts with an outcome (also those for many rows at once).
+CLAIMED = (
+    "status = 'running', attempts = attempts + 1, crashes = crashes + 1, lease_token = lease_token + 1, lease_holder = :holder,"
+    " lease_expires_at = now() + :lease, sweep_at = now() + :lease"
+)
+ENDED = "crashes = 0, lease_expires_at = NULL, lease_holder = NULL"
+
 Executor = Connection | Session
 
 
@@ -74,9 +81,7 @@ class WorkTable:
         row = connection.execute(
             self._statement(
                 """
-                UPDATE {table}
-                SET status = 'running', attempts = attempts + 1, crashes = crashes + 1, lease_token = lease_token + 1,
-                    lease_holder = :holder, lease_expires_at = now() + :lease, sweep_at = now() + :lease
+                UPDATE {table} SET {claimed}
                 WHERE id = :id AND crashes < :max_crashes
                   AND ((status = 'pending' AND next_attempt_at <= now() + :early)
                     OR (status = 'running' AND lease_expires_at <= now()))
@@ -194,18 +199,18 @@ class WorkTable:
         )
         return result.one_or_none() is not None
 
-    def due(self, connection: Executor, *, limit: int) -> list[UUID]:
-        """Rows that nobody is working on although they are due, oldest first; each is not returned again for a while."""
+    def due(self, connection: Executor, *, limit: int, besides: str = "false") -> list[UUID]:
+        """Overdue rows that nobody works on, oldest first, without those that fit ``besides``; each is not returned again for a while."""
         rows = connection.execute(
             self._statement(
                 """
                 UPDATE {table} SET sweep_at = now() + :again
                 WHERE id IN (
                     SELECT id FROM {table}
-                    WHERE status IN ('pending', 'running') AND sweep_at <= now() AND crashes < :max_crashes
+                    WHERE status IN ('pending', 'running') AND sweep_at <= now() AND crashes < :max_crashes AND NOT ({besides})
                     ORDER BY sweep_at LIMIT :limit FOR UPDATE SKIP LOCKED)
                 RETURNING id, next_attempt_at
-                """
+                """.replace("{besides}", besides)
             ),
             {"limit": limit, "again": SWEEP_AGAIN, "max_crashes": MAX_CRASHES},
         )
@@ -232,9 +237,7 @@ class WorkTable:
     def _end_attempt(self, connection: Executor, claim: Claim, change: str, *, error: str | None, **values: Any) -> None:
         ended = connection.execute(
             self._statement(
-                "UPDATE {table} SET "  # noqa: S608 - written here, nothing comes from outside
-                + change
-                + ", crashes = 0, lease_expires_at = NULL, lease_holder = NULL, last_error = :error"
+                "UPDATE {table} SET " + change + ", {ended}, last_error = :error"  # noqa: S608 - nothing comes from outside
                 " WHERE id = :id AND status = 'running' AND lease_token = :token RETURNING id"
             ),
             {"id": claim.id, "token": claim.token, "error": error and storable_text(error), **values},
@@ -243,4 +246,4 @@ class WorkTable:
             raise LeaseLostError(f"{self.name} {claim.id}: lease {claim.token} was lost")
 
     def _statement(self, sql: str) -> TextClause:
-        return text(sql.replace("{table}", self.name))
+        return text(sql.replace("{table}", self.name).replace("{claimed}", CLAIMED).replace("{ended}", ENDED))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy.orm import Session
 
 from models.failed_operations import resolve_operation
@@ -11,5 +13,11 @@ from models.work import Claim, WorkTable
 def finish(session: Session, table: WorkTable, claim: Claim, status: str, *, operation_type: str, note: str | None = None) -> None:
     """Finish the row in the caller's transaction; raises ``LeaseLostError`` if the claim is no longer the newest."""
     table.finish(session, claim, status, note=note)
-    if claim.redrives:
-        resolve_operation(session, operation_type, claim.id, by="redrive", note=f"succeeded after redrive {claim.redrives}")
+    resolve_all(session, [claim], operation_type=operation_type)
+
+
+def resolve_all(session: Session, claims: Iterable[Claim], *, operation_type: str) -> None:
+    """Resolve the failed operations of those that were redriven, in the transaction that finishes them."""
+    for claim in claims:
+        if claim.redrives:
+            resolve_operation(session, operation_type, claim.id, by="redrive", note=f"succeeded after redrive {claim.redrives}")

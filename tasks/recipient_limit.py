@@ -6,14 +6,14 @@ Redis counts in a moving window. Without Redis nothing is counted: a mail too ma
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from hashlib import blake2b
 
 import redis
 import structlog
-from limits import RateLimitItemPerMinute
+from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.storage import RedisStorage
 from limits.strategies import MovingWindowRateLimiter
 
@@ -31,35 +31,52 @@ class RecipientLimited(Deferred):
 
 
 class RecipientLimit:
-    """``per_minute`` mails to each address; ``waiting`` says how many wait for this one already, so that each gets its own turn."""
+    """``per_minute`` mails to each address; ``clock`` is the wall clock."""
 
     def __init__(self, client: redis.Redis, per_minute: int, *, clock: Callable[[], float] = time.time) -> None:
-        storage = RedisStorage("redis://", connection_pool=client.connection_pool, key_prefix="redrive:limit")
-        self._limiter = MovingWindowRateLimiter(storage)
+        self._client = client
+        self._storage = RedisStorage("redis://", connection_pool=client.connection_pool, key_prefix="redrive:limit")
+        self._limiter = MovingWindowRateLimiter(self._storage)
         self._item = RateLimitItemPerMinute(per_minute) if per_minute else None
         self._per_minute = per_minute
         self._clock = clock
 
-    def take(self, address: str, *, waiting: Callable[[], int]) -> None:
-        """Count one mail to this address; raises ``RecipientLimited`` with the time until its turn."""
-        if self._item is None:
-            return
-        key = _digest(address)
+    def take(self, addresses: Sequence[str], *, waiting: Callable[[str], int]) -> dict[int, RecipientLimited]:
+        """Count one mail to each address; returns those that have to wait, by their place, each with the time until its turn.
+
+        ``waiting`` says how many wait for an address already, so that each gets its own turn.
+        """
+        if self._item is None or not addresses:
+            return {}
         try:
-            if self._limiter.hit(self._item, key):
-                return
-            free_at = self._limiter.get_window_stats(self._item, key).reset_time
+            full = [place for place, taken in enumerate(self._hit(self._item, addresses)) if not taken]
+            return self._delays(self._item, {place: addresses[place] for place in full}, waiting)
         except redis.RedisError as away:
             log.warning("recipient_limit.uncounted", error=type(away).__name__)
-            return
-        first = timedelta(seconds=max(free_at - self._clock(), 0.5))
-        raise RecipientLimited(
-            f"This address has had {self._per_minute} mails within a minute; the others wait", delay=first + self._turns(waiting()) * WINDOW
-        )
+            return {}
 
-    def _turns(self, waiting: int) -> int:
-        """How many windows those before this one fill."""
-        return waiting // self._per_minute
+    def _hit(self, item: RateLimitItem, addresses: Sequence[str]) -> list[bool]:
+        """What the limiter's own ``hit`` does, for all addresses in one round trip."""
+        pipeline = self._client.pipeline(transaction=False)
+        for address in addresses:
+            key = self._storage.prefixed_key(item.key_for(_digest(address)))
+            self._storage.lua_acquire_moving_window([key], [self._clock(), item.amount, item.get_expiry(), 1], client=pipeline)
+        return [bool(taken) for taken in pipeline.execute()]
+
+    def _delays(self, item: RateLimitItem, full: Mapping[int, str], waiting: Callable[[str], int]) -> dict[int, RecipientLimited]:
+        """The next turn of an address is when its window has room; those who wait before take one window for each ``per_minute``."""
+        refusals, before, first = {}, {}, {}
+        for place, address in full.items():
+            key = _digest(address)
+            if key not in before:
+                free_at = self._limiter.get_window_stats(item, key).reset_time
+                before[key], first[key] = waiting(address), timedelta(seconds=max(free_at - self._clock(), 0.5))
+            delay = first[key] + before[key] // self._per_minute * WINDOW
+            before[key] += 1
+            refusals[place] = RecipientLimited(
+                f"This address has had {self._per_minute} mails within a minute; the others wait", delay=delay
+            )
+        return refusals
 
 
 @cache

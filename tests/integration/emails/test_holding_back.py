@@ -32,46 +32,53 @@ def client(redis_url: str) -> redis.Redis:
     return redis_client(timeout_seconds=1)
 
 
-def nobody() -> int:
-    return 0
+def take(limit: RecipientLimit, *addresses: str, waiting: int = 0) -> dict[int, RecipientLimited]:
+    return limit.take(addresses, waiting=lambda _address: waiting)
 
 
 def test_the_51st_mail_within_a_minute_to_one_address_waits_whoever_sends_it(client: redis.Redis) -> None:
     workers = [RecipientLimit(client, 50), RecipientLimit(redis_client(timeout_seconds=1), 50)]
     for number in range(50):
-        workers[number % 2].take("Ada@example.com", waiting=nobody)
-    with pytest.raises(RecipientLimited, match="50 mails within a minute") as raised:
-        workers[0].take("ada@example.com ", waiting=nobody)
-    assert timedelta(seconds=50) < raised.value.delay <= timedelta(seconds=60)
-    workers[0].take("grace@example.com", waiting=nobody)
+        assert not take(workers[number % 2], "Ada@example.com")
+    [refusal] = take(workers[0], "ada@example.com ").values()
+    assert timedelta(seconds=50) < refusal.delay <= timedelta(seconds=60)
+    assert "50 mails within a minute" in str(refusal)
+    assert not take(workers[0], "grace@example.com")
+
+
+def test_of_many_at_once_only_those_over_the_limit_wait(client: redis.Redis) -> None:
+    limit = RecipientLimit(client, 2)
+    refusals = take(
+        limit, "ada@example.com", "grace@example.com", "ADA@example.com", "ada@example.com", "grace@example.com", "ada@example.com"
+    )
+    assert sorted(refusals) == [3, 5]
 
 
 def test_those_who_wait_each_get_their_own_minute(client: redis.Redis) -> None:
     limit = RecipientLimit(client, 2)
-    for _ in range(2):
-        limit.take("ada@example.com", waiting=nobody)
-    delays = []
-    for waiting in range(6):
-        with pytest.raises(RecipientLimited) as raised:
-            limit.take("ada@example.com", waiting=lambda waiting=waiting: waiting)  # type: ignore[misc]
-        delays.append(round(raised.value.delay.total_seconds() / 60))
-    assert delays == [1, 1, 2, 2, 3, 3]
+    take(limit, *["ada@example.com"] * 2)
+
+    def minutes(refusals: dict[int, RecipientLimited]) -> list[int]:
+        return [round(refusal.delay.total_seconds() / 60) for refusal in refusals.values()]
+
+    assert [minutes(take(limit, "ada@example.com", waiting=waiting)) for waiting in range(6)] == [[1], [1], [2], [2], [3], [3]]
+    assert minutes(take(limit, *["ada@example.com"] * 4, waiting=1)) == [1, 2, 2, 3], "also those who come together"
 
 
 def test_the_window_moves(client: redis.Redis) -> None:
     limit = RecipientLimit(client, 1)
-    limit.take("ada@example.com", waiting=nobody)
+    take(limit, "ada@example.com")
     [key] = client.scan_iter("redrive:limit*")
     assert "ada" not in str(key)
     client.lset(bytes(key).decode(), 0, str(time.time() - 61))
-    limit.take("ada@example.com", waiting=nobody)
+    assert not take(limit, "ada@example.com")
 
 
 def test_a_mail_over_the_limit_is_deferred_not_dropped_and_not_an_attempt(
     promise: Promise, mail_server: SimulatorClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limit = RecipientLimit(redis_client(timeout_seconds=1), 2)
-    monkeypatch.setattr("tasks.send_attempt.recipient_limit", lambda: limit)
+    monkeypatch.setattr("tasks.before_sending.recipient_limit", lambda: limit)
     sent = [promise(), promise()]
     assert [attempt(notification_id) for notification_id in sent] == ["sent", "sent"]
     third = promise()
