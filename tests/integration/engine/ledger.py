@@ -65,10 +65,17 @@ class Ledger(NamedTuple):
 
     def runs(self, event_id: UUID) -> list[int]:
         """The processes that began to work on this event, in order."""
-        name = self.event(event_id)["provider_event_id"]
-        lines = self.diary.read_text().splitlines() if self.diary.exists() else []
-        return [int(line.split()[1]) for line in lines if line.startswith(name)]
+        return [int(process) for process, _ in self._entries(event_id)]
+
+    def run_times(self, event_id: UUID) -> list[float]:
+        """When they began."""
+        return [float(begun) for _, begun in self._entries(event_id)]
 
     def repair(self) -> None:
         """From now on every scripted event succeeds."""
         self.diary.with_name("repaired").touch()
+
+    def _entries(self, event_id: UUID) -> list[list[str]]:
+        name = self.event(event_id)["provider_event_id"]
+        lines = self.diary.read_text().splitlines() if self.diary.exists() else []
+        return [line.split()[1:] for line in lines if line.startswith(f"{name} ")]

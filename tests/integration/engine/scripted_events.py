@@ -41,7 +41,7 @@ def follow_the_script(session: Session, event: StripeEvent) -> None:
     """Write one line into the diary, then do what the script says until the file ``repaired`` exists."""
     diary = Path(event.object["diary"])
     with diary.open("a") as lines:
-        lines.write(f"{event.id} {os.getpid()}\n")
+        lines.write(f"{event.id} {os.getpid()} {time.time()}\n")
     if not diary.with_name("repaired").exists():
         SCRIPTS[event.object["does"]](session, event.object)
 
