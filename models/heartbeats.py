@@ -30,6 +30,13 @@ def beat(session: Session, name: str, detail: Json) -> None:
     session.execute(statement.on_conflict_do_update(index_elements=[Heartbeat.name], set_=fresh))
 
 
+def note_trouble(session: Session, name: str, error: str) -> None:
+    """Write that the task was tried and failed, beside what is known of its last success; the next success forgets it."""
+    statement = insert(Heartbeat).values(name=name, last_success_at=None, detail={"error": error})
+    fresh = {"detail": Heartbeat.detail.op("||")(statement.excluded.detail)}
+    session.execute(statement.on_conflict_do_update(index_elements=[Heartbeat.name], set_=fresh))
+
+
 def last_success(session: Session, name: str) -> datetime | None:
     """When the task last succeeded; None if it never did."""
     return session.execute(select(Heartbeat.last_success_at).where(Heartbeat.name == name)).scalar_one_or_none()

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+import tasks.reminder_shelf  # noqa: F401 - what fails is looked for in every source
 from beat_schedule import scheduled
 from models.alerts import close_alerts, open_alert
 from models.connection import transaction
@@ -19,9 +20,10 @@ from models.schema import Json
 from settings import get_settings
 from tasks.alerting import tell_everybody
 from tasks.celery_app import app
+from tasks.reminder_walk import heartbeat_name
+from tasks.reminders import sources
 
 NAME = "tasks.watch_schedule"
-REMINDERS = "tasks.sweep_reminders"
 LATE, FAILING = "late-task/", "reminder-source/"
 
 
@@ -58,9 +60,10 @@ def late_tasks(session: Session) -> list[TaskHealth]:
 
 
 def failing_sources(session: Session) -> dict[str, str]:
-    """The reminder sources that raised in the last sweep, with the kind of error."""
-    row = heartbeats(session).get(REMINDERS)
-    return dict(row.detail.get("failed") or {}) if row else {}
+    """The reminder sources that raised when they were last swept, with the kind of error."""
+    found = heartbeats(session)
+    rows = {source.name: found.get(heartbeat_name(source)) for source in sources()}
+    return {name: row.detail["error"] for name, row in rows.items() if row and "error" in row.detail}
 
 
 def look() -> None:

@@ -10,22 +10,27 @@ from typing import Any, TypedDict
 import requests
 import structlog
 from billiard.exceptions import SoftTimeLimitExceeded
+from celery import current_task
+from kombu.exceptions import OperationalError
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 
 import tasks.reminder_shelf  # noqa: F401 - a sweep needs every source
 from models.connection import transaction
+from models.heartbeats import last_success, note_trouble
 from settings import get_settings
 from tasks.celery_app import app
 from tasks.dead_letters import bury_job
 from tasks.errors import PermanentFailure
-from tasks.reminder_walk import CHUNK, Progress, SourceBusy, SourceSweep
+from tasks.reminder_walk import CHUNK, Progress, SourceBusy, SourceSweep, heartbeat_name
 from tasks.reminders import ReminderSource, find_source, sources
 from tasks.sweep import Sweep
 
 log = structlog.get_logger()
 
-NAME = "tasks.sweep_reminders"
+NAME, ONE = "tasks.sweep_reminders", "tasks.sweep_reminder_source"
+LOOK_AGAIN_SECONDS = 10
+LIMITS = {"soft_time_limit": 1500, "time_limit": 1560}
 OUTAGE_STATES = ("08", "53", "57P", "58")  # PostgreSQL's classes of errors that are not about the statement
 
 
@@ -43,12 +48,28 @@ class SweepReport(TypedDict):
     failed: dict[str, str]
 
 
-@app.task(name=NAME, base=Sweep, soft_time_limit=1500, time_limit=1560)
-def sweep_reminders(source: str | None = None) -> SweepReport:
-    """Sweep every source, or only the one of that name."""
-    report = sweep(_chosen(source))
+@app.task(name=NAME, base=Sweep, **LIMITS)
+def sweep_reminders() -> SweepReport:
+    """Sweep every source; what another sweep has in hand is looked at again, since that one may just have been killed."""
+    now = database_time()
+    report = sweep(sources(), now=now)
+    for name in report["busy"]:
+        _look_again(name, now)
     ping_heartbeat_url()
     return report
+
+
+@app.task(name=ONE, base=Sweep, queue="sweeps", **LIMITS)
+def sweep_reminder_source(source: str, unless_swept_since: str | None = None) -> SweepReport | None:
+    """Sweep one source by its name, unless somebody has since then."""
+    found = find_source(source)
+    if found is None:
+        raise NoSuchSource(f"there is no reminder source called {source[:80]!r}; there are {', '.join(each.name for each in sources())}")
+    with transaction() as session:
+        swept_at = last_success(session, heartbeat_name(found))
+    if unless_swept_since and swept_at and swept_at >= datetime.fromisoformat(unless_swept_since):
+        return None
+    return sweep([found])
 
 
 def sweep(
@@ -60,7 +81,7 @@ def sweep(
 ) -> SweepReport:
     """Sweep these sources as of ``now`` (PostgreSQL's clock by default); raises only if the database is away."""
     report = SweepReport(claimed={}, busy=[], failed={})
-    now = now or _database_time()
+    now = now or database_time()
     for source in chosen:
         report["claimed"][source.name] = 0
         try:
@@ -92,18 +113,17 @@ def ping_heartbeat_url() -> None:
         log.warning("heartbeat_url.silent", error=type(error).__name__)
 
 
-def _chosen(name: str | None) -> list[ReminderSource]:
-    if name is None:
-        return sources()
-    found = find_source(name)
-    if found is None:
-        raise NoSuchSource(f"there is no reminder source called {name[:80]!r}; there are {', '.join(each.name for each in sources())}")
-    return [found]
-
-
-def _database_time() -> datetime:
+def database_time() -> datetime:
+    """PostgreSQL's clock, which is the only one here."""
     with transaction() as session:
         return session.execute(select(func.now())).scalar_one()
+
+
+def _look_again(name: str, since: datetime) -> None:
+    try:
+        sweep_reminder_source.apply_async((name, since.isoformat()), countdown=LOOK_AGAIN_SECONDS)
+    except OperationalError as away:
+        log.warning("doorbell.silent", task=ONE, source=name, error=type(away).__name__)
 
 
 def _is_outage(error: Exception) -> bool:
@@ -117,5 +137,7 @@ def _is_outage(error: Exception) -> bool:
 def _record(source: ReminderSource, error: Exception) -> None:
     log.error("reminders.source_failed", source=source.name, error=type(error).__name__)
     stack = "".join(traceback.format_exception(error))
-    task_id = sweep_reminders.request.id  # None on the command line
-    bury_job(NAME, [source.name], {}, error, task_id=task_id, stack=stack)
+    task_id = current_task.request.id if current_task else None  # None on the command line
+    bury_job(ONE, [source.name], {}, error, task_id=task_id, stack=stack)
+    with transaction() as session:
+        note_trouble(session, heartbeat_name(source), type(error).__name__)

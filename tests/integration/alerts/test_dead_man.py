@@ -13,7 +13,7 @@ from admin.watch import Watch
 from local.postgres import Postgres
 from models.alerts import Alert, open_alerts
 from models.connection import transaction
-from models.heartbeats import beat
+from models.heartbeats import beat, note_trouble
 from settings import Settings, get_settings
 from tasks.dead_man import late_tasks, look, schedule_health
 from tasks.reminder_sweep import sweep_reminders
@@ -138,12 +138,12 @@ def test_who_never_heard_of_a_trouble_is_not_told_that_it_is_over(quiet: Receive
 
 def test_a_reminder_source_that_raises_is_told_too(quiet: Receiver) -> None:
     with transaction() as session:
-        beat(session, SWEEP, {"claimed": {}, "busy": [], "failed": {"MEETING 24h": "ProgrammingError"}})
+        note_trouble(session, "reminders/MEETING 24h", "ProgrammingError")
     look()
     [words] = said(quiet)
     assert words.startswith(":red_circle: The reminder source MEETING 24h raised ProgrammingError")
     with transaction() as session:
-        beat(session, SWEEP, {"claimed": {}, "busy": [], "failed": {}})
+        beat(session, "reminders/MEETING 24h", {"due": 0, "claimed": 0})
     look()
     assert len(said(quiet)) == 2
 

@@ -12,11 +12,13 @@ import pytest
 from sqlalchemy import column, func, select, table, text, true
 
 from models.connection import transaction
-from models.heartbeats import heartbeats
-from models.meetings import Meeting
+from models.due_reminders import try_lock
+from models.heartbeats import heartbeats, note_trouble
 from settings import Settings
 from tasks import reminder_sweep
-from tasks.reminder_sweep import NoSuchSource, sweep_reminders
+from tasks.dead_man import failing_sources
+from tasks.publishing import queue_length
+from tasks.reminder_sweep import NoSuchSource, sweep_reminder_source, sweep_reminders
 from tasks.reminder_walk import Progress
 from tasks.reminders import ReminderSource, forget, register
 from tasks.reminders.meetings import DAY_BEFORE, HOUR_BEFORE
@@ -95,9 +97,10 @@ def test_a_source_that_raises_does_not_silence_the_others(now: datetime, broken:
     assert len(claims()) == 1
     with transaction() as session:
         assert heartbeats(session)["tasks.sweep_reminders"].detail == report
-        assert "reminders/ABSENT 24h" not in heartbeats(session)
+        assert heartbeats(session)["reminders/ABSENT 24h"].last_success_at is None
+        assert failing_sources(session) == {"ABSENT 24h": "ProgrammingError"}
         [failed] = session.execute(text("SELECT operation_name, reason, error_type, event_data FROM failed_operations")).all()
-    assert failed == ("tasks.sweep_reminders", "retries_exhausted", "ProgrammingError", {"args": ["ABSENT 24h"], "kwargs": {}})
+    assert failed == ("tasks.sweep_reminder_source", "retries_exhausted", "ProgrammingError", {"args": ["ABSENT 24h"], "kwargs": {}})
 
 
 def test_a_source_that_is_too_slow_is_its_own_trouble(now: datetime) -> None:
@@ -154,8 +157,27 @@ def test_several_people_of_one_meeting_are_each_reminded(now: datetime) -> None:
 def test_one_source_can_be_swept_by_its_name(now: datetime) -> None:
     add_meeting(now + HOUR)
     add_meeting(now + 24 * HOUR)
-    assert sweep_reminders("MEETING 1h")["claimed"] == {"MEETING 1h": 1}
+    assert sweep_reminder_source("MEETING 1h")["claimed"] == {"MEETING 1h": 1}
     with pytest.raises(NoSuchSource, match="MEETING 24h"):
-        sweep_reminders("MEETING 25h")
+        sweep_reminder_source("MEETING 25h")
     with transaction() as session:
-        assert session.query(Meeting).count() == 2
+        assert "tasks.sweep_reminders" not in heartbeats(session)  # a part of the shelf is not a sweep of all
+
+
+def test_a_source_is_well_again_after_its_next_complete_sweep(now: datetime) -> None:
+    with transaction() as session:
+        note_trouble(session, "reminders/MEETING 1h", "ProgrammingError")
+        assert failing_sources(session) == {"MEETING 1h": "ProgrammingError"}
+    sweep_reminder_source("MEETING 1h")
+    with transaction() as session:
+        assert failing_sources(session) == {}
+
+
+def test_a_source_that_another_sweep_had_in_hand_is_looked_at_again_unless_that_one_completed_it(now: datetime) -> None:
+    add_meeting(now + HOUR)
+    with transaction() as other:
+        assert try_lock(other, HOUR_BEFORE)
+        assert sweep_reminders()["busy"] == ["MEETING 1h"]
+        assert queue_length("sweeps") == 1
+    assert sweep_reminder_source("MEETING 1h", now.isoformat())["claimed"] == {"MEETING 1h": 1}
+    assert sweep_reminder_source("MEETING 1h", now.isoformat()) is None

@@ -194,7 +194,7 @@ def test_one_row_that_cannot_be_reminded_of_does_not_stop_the_others(now: dateti
     assert len(claims()) == len(reminders()) == 29
     with transaction() as session:
         [failed] = session.execute(text("SELECT * FROM failed_operations")).mappings().all()
-    assert (failed["operation_type"], failed["operation_name"]) == ("job", "tasks.sweep_reminders")
+    assert (failed["operation_type"], failed["operation_name"]) == ("job", "tasks.sweep_reminder_source")
     assert failed["event_data"] == {"args": ["MEETING 24h"], "kwargs": {}}
     assert str(ids[13]) in failed["error_message"]
     assert "example.com" not in str(dict(failed))
