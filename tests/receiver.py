@@ -48,7 +48,7 @@ def running_receiver() -> Iterator[Receiver]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST
+        do_GET = do_POST  # noqa: N815 - the names that http.server asks for
 
         def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - its name there
             """Say nothing: the test reads ``deliveries``."""

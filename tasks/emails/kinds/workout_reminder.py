@@ -28,7 +28,7 @@ WORKOUT_REMINDER = register(
         retries=3,
         sample=WorkoutReminder(
             name="Annie Easley",
-            title="Intervals, 5 × 800 m",
+            title="Intervals, 5 times 800 m",
             starts_at=datetime(2026, 11, 12, 15, 0, tzinfo=UTC),
             time_zone="Europe/Berlin",
             lead_time="1 hour",
