@@ -11,6 +11,7 @@ from tasks.logs import on_celery_start
 TASK_MODULES = (
     "tasks.canary",
     "tasks.dead_letters",
+    "tasks.notification_listener",
     "tasks.reconciliation",
     "tasks.recovery",
     "tasks.reminder_cleanup",
