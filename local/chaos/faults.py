@@ -1,102 +1,50 @@
-"""What is broken during a run, when, and how it is repaired."""
+"""What can be broken, and how it is repaired: one entry for each kind of fault."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import signal
-import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-import psutil
 import psycopg
 import redis
 
-from local.chaos.stage import WORKERS, Stage
+from local.chaos.stage import WORKERS, Stage, send
 from settings import get_settings
 from simulator.script import Rule, cut_after, cut_before, fails, hang_after, slow, without_id
 from tasks.celery_app import app
 
-MEAN_PAUSE_SECONDS = 3.5
+Act = Callable[[Stage, random.Random], Awaitable[None]]
 
 
-@dataclass
-class Injected:
-    """One fault: from when until when (both on the wall clock) something was broken."""
+@dataclass(frozen=True)
+class Fault:
+    """How often it happens, what it breaks (so that two do not meet there), and what it does until all is whole again."""
 
-    kind: str
-    begun_at: float
-    ended_at: float = 0.0
-
-
-class Chaos:
-    """Injects faults at random moments; at most one at a time for each thing that can be broken."""
-
-    def __init__(self, stage: Stage, chance: random.Random) -> None:
-        self._stage, self._chance = stage, chance
-        self._busy: set[str] = set()
-        self._running: set[asyncio.Task[None]] = set()
-        self.injected: list[Injected] = []
-
-    async def rage(self, until: float) -> None:
-        """Break things until this moment of the monotonic clock, then wait until the last of them is whole again."""
-        while (left := until - time.monotonic()) > 0:
-            await asyncio.sleep(min(self._chance.expovariate(1 / MEAN_PAUSE_SECONDS), left))
-            if time.monotonic() < until:
-                self._inject_one()
-        if self._running:
-            await asyncio.wait(self._running)
-        for task in self._running:
-            await task  # raises what went wrong
-        self._stage.script_mail()
-
-    def _inject_one(self) -> None:
-        names = list(FAULTS)
-        name = self._chance.choices(names, [FAULTS[each].weight for each in names])[0]
-        fault = FAULTS[name]
-        if fault.touches & self._busy:
-            return
-        self._running = {task for task in self._running if not task.done() or task.exception()}
-        self._running.add(asyncio.create_task(self._inject(name, fault)))
-
-    async def _inject(self, name: str, fault: Fault) -> None:
-        self._busy |= fault.touches
-        record = Injected(name, time.time())
-        self.injected.append(record)
-        self._stage.say("chaos", f"{name}: begins")
-        try:
-            await fault.do(self._stage, self._chance)
-        finally:
-            record.ended_at = time.time()
-            self._stage.say("chaos", f"{name}: over after {record.ended_at - record.begun_at:.1f} s")
-            self._busy -= fault.touches
-
-
-def _signal(processes: Iterable[psutil.Process], signum: signal.Signals) -> None:
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            process.send_signal(signum)
+    weight: int
+    touches: frozenset[str]
+    act: Act
 
 
 async def _kill_worker_child(stage: Stage, chance: random.Random) -> None:
     children = stage.family(chance.choice(WORKERS))[1:]
-    _signal(chance.sample(children, min(1, len(children))), signal.SIGKILL)
+    send(chance.sample(children, min(1, len(children))), signal.SIGKILL)
 
 
 async def _kill_worker(stage: Stage, chance: random.Random) -> None:
-    _signal(stage.family(chance.choice(WORKERS))[:1], signal.SIGKILL)
+    send(stage.family(chance.choice(WORKERS))[:1], signal.SIGKILL)
 
 
 async def _stop_worker(stage: Stage, chance: random.Random) -> None:
-    """As a platform does at a deploy: SIGTERM to every process of it."""
-    _signal(stage.family(chance.choice(WORKERS)), signal.SIGTERM)
+    await stage.stop_gently(chance.choice(WORKERS))
 
 
 async def _kill_everything(stage: Stage, chance: random.Random) -> None:
     for name in ("web", "beat", *WORKERS):
-        _signal(stage.family(name), signal.SIGKILL)
+        send(stage.family(name), signal.SIGKILL)
     stage.redis.kill()
     stage.postgres.kill()
     await asyncio.sleep(chance.uniform(0, 1))
@@ -107,15 +55,14 @@ async def _kill_everything(stage: Stage, chance: random.Random) -> None:
 async def _pause_worker(stage: Stage, chance: random.Random) -> None:
     """Long enough, at times, that its leases run out and another does its work while it sleeps."""
     family = stage.family(chance.choice(WORKERS))
-    _signal(family, signal.SIGSTOP)
+    send(family, signal.SIGSTOP)
     await asyncio.sleep(chance.uniform(1, 1.3 * get_settings().lease_seconds))
-    _signal(family, signal.SIGCONT)
+    send(family, signal.SIGCONT)
 
 
 async def _deafen_worker(_stage: Stage, chance: random.Random) -> None:
     """The worker stops consuming and goes on answering pings, as after some reconnects; it has to end itself."""
-    name = chance.choice(WORKERS)
-    await asyncio.to_thread(_cancel_all_consumers, name)
+    await asyncio.to_thread(_cancel_all_consumers, chance.choice(WORKERS))
 
 
 def _cancel_all_consumers(name: str) -> None:
@@ -127,16 +74,16 @@ def _cancel_all_consumers(name: str) -> None:
 
 
 async def _kill_web(stage: Stage, _chance: random.Random) -> None:
-    _signal(stage.family("web")[:1], signal.SIGKILL)
+    send(stage.family("web")[:1], signal.SIGKILL)
 
 
 async def _kill_web_child(stage: Stage, chance: random.Random) -> None:
     children = stage.family("web")[1:]
-    _signal(chance.sample(children, min(1, len(children))), signal.SIGKILL)
+    send(chance.sample(children, min(1, len(children))), signal.SIGKILL)
 
 
 async def _kill_beat(stage: Stage, _chance: random.Random) -> None:
-    _signal(stage.family("beat"), signal.SIGKILL)
+    send(stage.family("beat"), signal.SIGKILL)
 
 
 async def _kill_redis(stage: Stage, chance: random.Random) -> None:
@@ -169,7 +116,7 @@ async def _crash_postgres(stage: Stage, chance: random.Random) -> None:
         stage.postgres.kill()
     else:
         stage.postgres.kill(signal.SIGQUIT)
-        while stage.postgres.running:
+        while stage.postgres.running:  # noqa: ASYNC110 - nobody tells when a process has ended
             await asyncio.sleep(0.02)
     await asyncio.sleep(chance.uniform(0, 3))
     stage.postgres.start()
@@ -186,29 +133,20 @@ async def _drop_postgres_connections(stage: Stage, _chance: random.Random) -> No
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'redrive'")
 
 
-def _mail(*rules: Rule, seconds: tuple[float, float] = (2, 8)) -> Callable[[Stage, random.Random], Awaitable[None]]:
+def _mail(*rules: Rule) -> Act:
     """The provider misbehaves for a while."""
 
     async def misbehave(stage: Stage, chance: random.Random) -> None:
         seed = chance.randrange(1 << 30)
         stage.script_mail(*(rule.model_copy(update={"seed": seed + place}) for place, rule in enumerate(rules)))
-        await asyncio.sleep(chance.uniform(*seconds))
+        await asyncio.sleep(chance.uniform(2, 8))
         stage.script_mail()
 
     return misbehave
 
 
-@dataclass(frozen=True)
-class Fault:
-    """How often it happens, what it breaks (so that two do not meet there), and what it does."""
-
-    weight: int
-    touches: frozenset[str]
-    do: Callable[[Stage, random.Random], Awaitable[None]]
-
-
-def _fault(weight: int, touches: str, do: Callable[[Stage, random.Random], Awaitable[None]]) -> Fault:
-    return Fault(weight, frozenset(touches.split()), do)
+def _fault(weight: int, touches: str, act: Act) -> Fault:
+    return Fault(weight, frozenset(touches.split()), act)
 
 
 FAULTS = {
@@ -229,7 +167,7 @@ FAULTS = {
     "PostgreSQL: hung": _fault(2, "postgres", _pause_postgres),
     "PostgreSQL: connections dropped": _fault(3, "postgres", _drop_postgres_connections),
     "mail: 500s": _fault(3, "mail", _mail(Rule(action=fails("application_error"), probability=0.7))),
-    "mail: cut after taking": _fault(3, "mail", _mail(Rule(action=cut_after(), probability=0.5), Rule(action=cut_before()))),
+    "mail: cut, before and after taking": _fault(3, "mail", _mail(Rule(action=cut_after(), probability=0.5), Rule(action=cut_before()))),
     "mail: slow": _fault(2, "mail", _mail(Rule(action=slow(2_500), probability=0.6))),
     "mail: silent after taking": _fault(2, "mail", _mail(Rule(action=hang_after(12), times=3))),
     "mail: 200 without an id": _fault(2, "mail", _mail(Rule(action=without_id(), probability=0.5))),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import ExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import TextIO
 
@@ -28,6 +31,7 @@ from simulator.control import SimulatorClient, start_simulator
 from simulator.script import Rule, fails
 
 WORKERS = ("worker", "worker2")
+PROMISED_SECONDS = 25  # from SIGTERM to the end of a process
 HURRIED = {
     "LEASE_SECONDS": "8",
     "SWEEP_SECONDS": "1",
@@ -43,6 +47,7 @@ class Stage:
 
     def __init__(self, postgres: Postgres, redis: RedisServer, mail: SimulatorClient, log: TextIO) -> None:
         self.postgres, self.redis, self.mail = postgres, redis, mail
+        self.slow_to_stop: list[str] = []
         self._log = log
         self._supervisor: Supervisor | None = None
 
@@ -60,6 +65,19 @@ class Stage:
         except psutil.NoSuchProcess:
             return []
 
+    async def stop_gently(self, *names: str) -> None:
+        """As a platform does at a deploy: SIGTERM to every process of the program, and note who takes longer than promised."""
+        families = {name: self.family(name) for name in names}
+        send(chain.from_iterable(families.values()), signal.SIGTERM)
+        deadline = time.monotonic() + PROMISED_SECONDS
+        for name, family in families.items():
+            while family and family[0].is_running() and family[0].status() != psutil.STATUS_ZOMBIE:
+                if time.monotonic() > deadline:
+                    self.slow_to_stop.append(name)
+                    send(family[:1], signal.SIGABRT)  # makes Python write what it was doing into the log
+                    break
+                await asyncio.sleep(0.1)
+
     def script_mail(self, *rules: Rule) -> None:
         """How the provider misbehaves from now on; an address that is always refused stays so."""
         self.mail.script_resend(rules=[*ALWAYS, *rules])
@@ -76,6 +94,13 @@ class Stage:
         await asyncio.gather(*(until_ready(name, ready[name]) for name in ("web", "beat", "worker")))
 
 
+def send(processes: Iterable[psutil.Process], signum: signal.Signals) -> None:
+    """Send a signal to those of the processes that still live."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(signum)
+
+
 @asynccontextmanager
 async def stage(folder: Path, *, hurry: bool) -> AsyncIterator[Stage]:
     """Everything started and migrated; the settings of this process point at it. Nothing is left running afterwards."""
@@ -87,7 +112,7 @@ async def stage(folder: Path, *, hurry: bool) -> AsyncIterator[Stage]:
         environ = _environment(folder, postgres.url, broker.url, hurry=hurry) | mail.environment()
         os.environ.update(environ)
         get_settings.cache_clear()
-        subprocess.run([sys.executable, "-m", "migrations"], cwd=PROCFILE.parent, check=True)
+        await asyncio.to_thread(subprocess.run, [sys.executable, "-m", "migrations"], cwd=PROCFILE.parent, check=True)
         log = stack.enter_context((folder / "processes.log").open("w", buffering=1))
         built = Stage(postgres, broker, mail, log)
         supervisor = Supervisor(PROCFILE.parent, stack.enter_context(Guard()), built.say)
@@ -102,4 +127,4 @@ async def stage(folder: Path, *, hurry: bool) -> AsyncIterator[Stage]:
 def _environment(folder: Path, database_url: str, redis_url: str, *, hurry: bool) -> dict[str, str]:
     own = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "PORT": str(free_port()), "FLOWER_PORT": str(free_port())}
     plain = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return run_environment({**plain, **own, **(HURRIED if hurry else {})}, folder)
+    return run_environment({**plain, **own, "PYTHONFAULTHANDLER": "1", **(HURRIED if hurry else {})}, folder)

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from local.chaos.sender import Records
-from local.chaos.story import Plan, Story
+from local.chaos.story import BROKEN_DOMAIN, Plan, Story
 from local.ledger_checks import Violation, violations
 from simulator.control import SimulatorClient
 
 REFUSED = 400
+LOSSES = {
+    "an accepted event is stored",
+    "work that failed is a failed operation",
+    "work does not wait for ever",
+    "each event ends as its story tells",
+    "each purchase ends as its story tells",
+    "each purchase and each new buyer gets the mails that are due",
+}
 
 
 def judge(session: Session, mail: SimulatorClient, story: Story, records: Records) -> list[Violation]:
@@ -33,6 +41,11 @@ def judge(session: Session, mail: SimulatorClient, story: Story, records: Record
         Violation("each purchase and each new buyer gets the mails that are due", list(_wrong_mails(session, mail, story))),
     ]
     return [violation for violation in found if violation.rows]
+
+
+def lost(found: Sequence[Violation]) -> int:
+    """How many rows of the violations are work that was promised and is not done."""
+    return sum(len(violation.rows) for violation in found if violation.promise in LOSSES)
 
 
 def _overdue(session: Session) -> list[str]:
@@ -90,15 +103,17 @@ def _wrong_leads(session: Session, story: Story) -> Iterator[str]:
 
 
 def _wrong_mails(session: Session, mail: SimulatorClient, story: Story) -> Iterator[str]:
-    rows = list(session.execute(text("SELECT id::text, dedupe_key, status, payload FROM notifications")))
+    rows = list(session.execute(text("SELECT id::text, dedupe_key, recipient_email, status, payload FROM notifications")))
     promised = {row.dedupe_key: row for row in rows}
     accepted = {email.dedupe for email in mail.emails()}
-    failed = set(session.execute(text("SELECT operation_id::text FROM failed_operations WHERE operation_type = 'email'")).scalars())
     due = {f"purchase/{plan.purchase_id}/confirmation" for plan in story.plans if plan.paid}
     due |= {f"user/{row.id}/welcome" for row in session.execute(text("SELECT id FROM users"))}
     yield from (f"{key} was never promised" for key in sorted(due - promised.keys()))
     yield from (f"{key} is not due" for key in sorted(promised.keys() - due) if "/refund/" not in key)
-    yield from (f"{row.dedupe_key} is {row.status}, and the provider has none" for row in rows if row.id not in accepted | failed)
+    for row in rows:
+        refused = row.recipient_email.endswith(f"@{BROKEN_DOMAIN}")
+        if (row.status, row.id in accepted) != (("failed", False) if refused else ("sent", True)):
+            yield f"{row.dedupe_key} is {row.status}, and the provider has {'one' if row.id in accepted else 'none'}"
     announced: dict[str, int] = defaultdict(int)
     for row in rows:
         if "/refund/" in row.dedupe_key:
