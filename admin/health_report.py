@@ -93,8 +93,9 @@ def _read_ledger(session: Session, report: HealthReport) -> None:
 
 
 def _sources(beats: dict[str, Heartbeat], failing: dict[str, str]) -> list[SourceHealth]:
-    rows = ((source, beats.get(heartbeat_name(source))) for source in sources())
-    return [
-        SourceHealth(source.name, source.email, row and row.last_success_at, row and row.detail.get("claimed"), failing.get(source.name))
-        for source, row in rows
-    ]
+    found = []
+    for source in sources():
+        row, error = beats.get(heartbeat_name(source)), failing.get(source.name)
+        swept_at, claimed = (row.last_success_at, row.detail.get("claimed")) if row else (None, None)
+        found.append(SourceHealth(source.name, source.email, swept_at, claimed, error))
+    return found

@@ -8,8 +8,7 @@ from uuid import UUID
 
 import psycopg
 from rich.console import Console
-from sqlalchemy import func, select, text
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import func, select
 
 MEETINGS = (
     b"INSERT INTO users (email) SELECT 'person' || n || '@example.com' FROM generate_series(1, 100000) n",
@@ -43,9 +42,9 @@ def _explained() -> list[str]:
         now = session.execute(select(func.now())).scalar_one()
         start = Place(now + timedelta(hours=23, minutes=30), UUID(int=2**127), UUID(int=2**127))
         query = chunk_query(DAY_BEFORE, window_of(DAY_BEFORE, now, now), start, CHUNK)
-        words = str(query.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True}))
+        words = query.compile(session.get_bind(), compile_kwargs={"literal_binds": True})
         try_lock(session, DAY_BEFORE)
-        return list(session.execute(text(f"EXPLAIN (ANALYZE, BUFFERS OFF) {words}".replace(":", "\\:"))).scalars())
+        return list(session.connection().exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS OFF) {words}").scalars())
 
 
 def _seconds() -> float:
