@@ -17,7 +17,6 @@ from local.chaos.sender import Records
 from local.chaos.story import Story
 from simulator.control import SimulatorClient
 
-
 COLUMNS = ("fault", "times", "events taken after", "work done after", "interrupted work done after")
 
 

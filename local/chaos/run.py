@@ -14,7 +14,7 @@ from rich.table import Table
 from local.chaos.injection import Chaos
 from local.chaos.report import FaultTable, result_table
 from local.chaos.sender import Sender, webhook_url
-from local.chaos.stage import WORKERS, Stage, stage
+from local.chaos.stage import Stage, stage
 from local.chaos.story import Story, write_story
 from local.chaos.verdict import judge, lost
 from local.ledger_checks import Violation, unfinished
@@ -65,7 +65,6 @@ async def run(options: Options, folder: Path, show: Show) -> Outcome:
         if _redrive():
             await _wait_for_quiet(sender, show, options.seconds)
         outcome = _judge(options, built, story, sender, chaos)
-        await built.stop_gently("web", "beat", *WORKERS)
     late = Violation("every process ends within 25 s of its SIGTERM", built.slow_to_stop)
     return Outcome(outcome.tables, [*outcome.violations, *([late] if late.rows else [])])
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import ExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
 from typing import TextIO
 
@@ -65,18 +64,29 @@ class Stage:
         except psutil.NoSuchProcess:
             return []
 
-    async def stop_gently(self, *names: str) -> None:
-        """As a platform does at a deploy: SIGTERM to every process of the program, and note who takes longer than promised."""
-        families = {name: self.family(name) for name in names}
-        send(chain.from_iterable(families.values()), signal.SIGTERM)
+    async def stop_gently(self, name: str) -> None:
+        """As a platform does at a deploy: SIGTERM to every process of the program; it is started again when it has ended."""
+        family = self.family(name)
+        send(family, signal.SIGTERM)
         deadline = time.monotonic() + PROMISED_SECONDS
-        for name, family in families.items():
-            while family and family[0].is_running() and family[0].status() != psutil.STATUS_ZOMBIE:
-                if time.monotonic() > deadline:
-                    self.slow_to_stop.append(name)
-                    send(family[:1], signal.SIGABRT)  # makes Python write what it was doing into the log
-                    break
-                await asyncio.sleep(0.1)
+        while family and family[0].is_running() and family[0].status() != psutil.STATUS_ZOMBIE:
+            if time.monotonic() > deadline:
+                self._note_slow(name, family)
+                return
+            await asyncio.sleep(0.1)
+
+    async def end(self, supervisor: Supervisor) -> None:
+        """Stop everything for good, and note who takes longer than promised."""
+        stopping = asyncio.create_task(supervisor.stop())
+        await asyncio.wait({stopping}, timeout=PROMISED_SECONDS)
+        for name in () if stopping.done() else ("web", "beat", *WORKERS):
+            self._note_slow(name, self.family(name))
+        await stopping
+
+    def _note_slow(self, name: str, family: list[psutil.Process]) -> None:
+        if family:
+            self.slow_to_stop.append(name)
+            send(family[:1], signal.SIGABRT)  # makes Python write what it was doing into the log
 
     def script_mail(self, *rules: Rule) -> None:
         """How the provider misbehaves from now on; an address that is always refused stays so."""
@@ -121,7 +131,7 @@ async def stage(folder: Path, *, hurry: bool) -> AsyncIterator[Stage]:
             await built.start_processes(supervisor, environ)
             yield built
         finally:
-            await supervisor.stop()
+            await built.end(supervisor)
 
 
 def _environment(folder: Path, database_url: str, redis_url: str, *, hurry: bool) -> dict[str, str]:
