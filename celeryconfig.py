@@ -35,8 +35,14 @@ broker_connection_timeout = 3
 task_publish_retry_policy = {"max_retries": 2, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2}  # the sweep covers the rest
 
 # --- lanes: one queue for each kind of work, so that a backlog in one does not starve the others -------------------------------
-task_queues = (Queue("webhooks"), Queue("emails"), Queue("sweeps"), Queue("celery"))
-task_routes = {"tasks.process_*_webhook": "webhooks", "tasks.send_*email": "emails"}  # the tasks' own ``queue`` is deprecated
+task_queues = (Queue("webhooks"), Queue("emails"), Queue("batches"), Queue("sweeps"), Queue("celery"))
+task_routes = {  # the tasks' own ``queue`` is deprecated
+    "tasks.process_*_webhook": "webhooks",
+    "tasks.send_*email": "emails",
+    "tasks.send_email_batch": "batches",
+    "tasks.send_waiting_emails": "batches",
+    "tasks.sweep_reminder_source": "sweeps",
+}
 task_default_queue = "celery"
 task_create_missing_queues = True
 

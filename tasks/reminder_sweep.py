@@ -59,7 +59,7 @@ def sweep_reminders() -> SweepReport:
     return report
 
 
-@app.task(name=ONE, base=Sweep, queue="sweeps", **LIMITS)
+@app.task(name=ONE, base=Sweep, **LIMITS)
 def sweep_reminder_source(source: str, unless_swept_since: str | None = None) -> SweepReport | None:
     """Sweep one source by its name, unless somebody has since then."""
     found = find_source(source)
