@@ -37,6 +37,7 @@ def scheduled(*, sweep_every: timedelta) -> dict[str, Scheduled]:
         "clean-up-old-reminders": Scheduled("tasks.cleanup_old_reminders", timedelta(days=1), crontab(hour="3", minute="20")),
         "publish-waiting-work": Scheduled("tasks.publish_waiting_work", sweep_every),
         "reconcile-stripe-events": Scheduled("tasks.reconcile_stripe_events", timedelta(hours=1)),
+        "remove-old-data": Scheduled("tasks.remove_old_data", timedelta(days=1), crontab(hour="3", minute="40")),
         "store-waiting-dead-letters": Scheduled("tasks.store_waiting_dead_letters", timedelta(seconds=30)),
         "sweep-reminders": Scheduled("tasks.sweep_reminders", timedelta(minutes=30), crontab(minute="*/30")),
     }

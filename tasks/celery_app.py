@@ -9,14 +9,17 @@ from tasks.hardening import harden
 from tasks.logs import on_celery_start
 
 TASK_MODULES = (
+    "tasks.batch_sending",
     "tasks.canary",
     "tasks.dead_letters",
+    "tasks.draining",
     "tasks.notification_listener",
     "tasks.reconciliation",
     "tasks.recovery",
     "tasks.reminder_cleanup",
     "tasks.reminder_sweep",
     "tasks.resend_webhooks",
+    "tasks.retention",
     "tasks.sending",
     "tasks.stripe_webhooks",
     "tasks.watch_step",

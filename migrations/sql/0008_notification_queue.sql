@@ -19,7 +19,7 @@ END $$;
 -- Under which names an address may stand in ``suppressions``: as it is, or as a hash, where its owner asked to be forgotten.
 CREATE FUNCTION suppression_keys(p_email text) RETURNS text[]
 LANGUAGE sql STABLE AS $$
-    SELECT ARRAY[address, 'sha256:' || encode(sha256(convert_to(address, 'UTF8')), 'hex')] FROM lower(btrim(p_email)) AS address
+    SELECT ARRAY[lower(btrim(p_email)), 'sha256:' || encode(sha256(convert_to(lower(btrim(p_email)), 'UTF8')), 'hex')]
 $$;
 
 -- Whether mail to this address must not be sent.

@@ -26,3 +26,11 @@ def shop(app_settings: Settings) -> Iterator[psycopg.Connection[dict[str, Any]]]
     """Another application on the same database, which knows nothing of Redrive but its SQL."""
     with psycopg.connect(app_settings.postgres_dsn, autocommit=True, row_factory=dict_row) as connection:
         yield connection
+
+
+@pytest.fixture
+def admin(mail_server: SimulatorClient, app_settings: Settings) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+    """An operator's connection, which sees failed operations."""
+    options = "-c redrive.role=admin"
+    with psycopg.connect(app_settings.postgres_dsn, autocommit=True, row_factory=dict_row, options=options) as connection:
+        yield connection
