@@ -28,8 +28,9 @@ class Done:
     done_at: dict[UUID, float]
 
     @property
-    def longest_wait(self) -> float:
-        return max((done - self.came_at[row] for row, done in self.done_at.items()), default=0.0)
+    def waits(self) -> list[tuple[float, UUID]]:
+        """Seconds and row, the longest first."""
+        return sorted(((done - self.came_at[row], row) for row, done in self.done_at.items()), reverse=True)
 
 
 class FaultTable:
@@ -69,9 +70,9 @@ class FaultTable:
         return max((moments[row] - fault.ended_at for row in fault.interrupted if row in moments), default=None)
 
     @property
-    def longest_waits(self) -> tuple[float, float]:
-        """Of an accepted event, and of a promised email."""
-        return self._events.longest_wait, self._mails.longest_wait
+    def waits(self) -> tuple[list[tuple[float, UUID]], list[tuple[float, UUID]]]:
+        """Of accepted events, and of promised emails: seconds and row, the longest first."""
+        return self._events.waits, self._mails.waits
 
 
 def result_table(session: Session, mail: SimulatorClient, story: Story, records: Records, *, title: str) -> Table:
