@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ import click
 from rich.console import Console
 from sqlalchemy.orm import Session
 
+from cli.actor import actor
 from cli.failed_operation_views import as_json, list_table, show_operation
 from cli.moments import Moment
 from cli.outage import told_in_a_sentence
@@ -37,11 +37,6 @@ def filtered(command: Command) -> Command:
     for option in reversed(FILTERS):
         command = option(command)
     return command
-
-
-def actor() -> str:
-    """Who sits at this terminal, as the audit log calls him."""
-    return f"cli:{getpass.getuser()}"
 
 
 @click.group()

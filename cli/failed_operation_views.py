@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.orm import Session
 
+from cli.moments import ago, utc
 from models.audit_log import actions_on
 from models.failed_operations import FailedOperation
 from tasks.redaction import Redactor
@@ -34,7 +35,7 @@ def list_table(rows: Sequence[FailedOperation], *, now: datetime) -> Table:
             row.operation_type,
             row.operation_name.removeprefix("tasks."),
             _reason(row),
-            _ago(now - row.last_failed_at),
+            ago(now - row.last_failed_at),
             _tries(row),
             escape(redact.text(" ".join(row.error_message.split()))[:200]),
         )
@@ -57,7 +58,7 @@ def show_operation(session: Session, row: FailedOperation, console: Console) -> 
     if actions:
         console.print("\n[dim]Who did what[/dim]")
     for action in actions:
-        console.print(Text(f"{_utc(action.created_at)}  {action.action.partition('.')[2]} by {action.actor}"))
+        console.print(Text(f"{utc(action.created_at)}  {action.action.partition('.')[2]} by {action.actor}"))
 
 
 def as_json(row: FailedOperation, *, complete: bool = False) -> dict[str, Any]:
@@ -74,19 +75,19 @@ def _facts(row: FailedOperation) -> list[tuple[str, str]]:
         ("Task", f"{row.operation_name}{f' [{row.task_id}]' if row.task_id else ''}"),
         ("Reason", row.reason),
         ("Error", f"{row.error_type}: {row.error_message}"),
-        ("Failed", f"{_utc(row.last_failed_at)}, after {row.attempts} attempts" + _times(row)),
+        ("Failed", f"{utc(row.last_failed_at)}, after {row.attempts} attempts" + _times(row)),
     ]
     if row.retry_count and row.last_retry_at:
-        facts.append(("Redriven", f"{row.retry_count} times, last {_utc(row.last_retry_at)}"))
+        facts.append(("Redriven", f"{row.retry_count} times, last {utc(row.last_retry_at)}"))
     if row.resolved_at:
-        facts.append(("Resolved", f"{_utc(row.resolved_at)} by {row.resolved_by}: {row.resolution_note or ''}"))
+        facts.append(("Resolved", f"{utc(row.resolved_at)} by {row.resolved_by}: {row.resolution_note or ''}"))
     elif row.needs_confirmation:
         facts.append(("Careful", "It may have happened already; running it again needs --confirm."))
     return facts
 
 
 def _times(row: FailedOperation) -> str:
-    return f"; {row.occurrences} times since {_utc(row.created_at)}" if row.occurrences > 1 else ""
+    return f"; {row.occurrences} times since {utc(row.created_at)}" if row.occurrences > 1 else ""
 
 
 def _reason(row: FailedOperation) -> str:
@@ -97,18 +98,6 @@ def _reason(row: FailedOperation) -> str:
 
 def _tries(row: FailedOperation) -> str:
     return f"{row.attempts} + {row.retry_count} redrives" if row.retry_count else str(row.attempts)
-
-
-def _ago(time: timedelta) -> str:
-    minutes = max(0, int(time.total_seconds() // 60))
-    if minutes < 90:  # noqa: PLR2004 - an hour and a half
-        return f"{minutes} min ago"
-    hours = minutes // 60
-    return f"{hours} h ago" if hours < 48 else f"{hours // 24} d ago"  # noqa: PLR2004 - two days
-
-
-def _utc(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _plain(value: object) -> str:

@@ -12,8 +12,10 @@ import click
 COMMANDS = (
     "email: cli.email:email",
     "failed: cli.failed:failed",
+    "notifications: cli.notifications:notifications",
     "reconcile: cli.reconcile:reconcile_command",
     "reminders: cli.reminders:reminders",
+    "suppressions: cli.suppressions:suppressions",
     "trigger: cli.trigger:trigger",
 )
 """``name: module:object``, one line for each command; a new command is a file of its own and a line here."""

@@ -1,4 +1,4 @@
-"""How a person names a moment on the command line."""
+"""Moments on the command line: how a person names one, and how one is shown."""
 
 from __future__ import annotations
 
@@ -29,3 +29,17 @@ class Moment(click.ParamType[datetime]):
         if moment > now:
             raise click.BadParameter(f"{value} has not come yet")
         return moment
+
+
+def ago(time: timedelta) -> str:
+    """How long ago, in words."""
+    minutes = max(0, int(time.total_seconds() // 60))
+    if minutes < 90:  # noqa: PLR2004 - an hour and a half
+        return f"{minutes} min ago"
+    hours = minutes // 60
+    return f"{hours} h ago" if hours < 48 else f"{hours // 24} d ago"  # noqa: PLR2004 - two days
+
+
+def utc(moment: datetime) -> str:
+    """A moment in full."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

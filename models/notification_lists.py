@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, cast, func, select, text, tuple_
+from sqlalchemy import ColumnElement, func, select, text, tuple_
 from sqlalchemy.orm import Session, defer
 
 from models.failed_operation_lists import Cursor
@@ -71,7 +72,11 @@ def get_notification(session: Session, notification_id: UUID) -> Notification | 
 
 def notifications_beginning_with(session: Session, beginning: str) -> list[UUID]:
     """At most two ids that begin so: enough to know whether the beginning names one notification."""
-    return list(session.scalars(select(Row.id).where(cast(Row.id, Text).startswith(beginning.lower(), autoescape=True)).limit(2)))
+    digits = beginning.replace("-", "").lower()
+    if not re.fullmatch("[0-9a-f]{1,32}", digits):
+        return []
+    first, last = UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
+    return list(session.scalars(select(Row.id).where(Row.id.between(first, last)).limit(2)))
 
 
 def timeline(session: Session, notification_id: UUID) -> Sequence[NotificationEventLog]:
