@@ -10,11 +10,10 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import click
-from rich.console import Console
 from sqlalchemy.orm import Session
 
 from cli.actor import actor
-from cli.failed_operation_views import as_json, list_table, show_operation
+from cli.failed_operation_views import as_json, list_table, show_operation, terminal
 from cli.moments import Moment
 from cli.outage import told_in_a_sentence
 from models.connection import transaction
@@ -60,8 +59,8 @@ def list_command(*, everything: bool, limit: int, wants_json: bool, **wanted: An
     elif not page.rows:
         click.echo("No failed operation matches." if any(wanted.values()) else "Nothing has failed.")
     else:
-        console = Console()
-        console.print(list_table(page.rows, now=datetime.now(UTC)))
+        console = terminal()
+        console.print(list_table(page.rows, now=datetime.now(UTC), width=console.width))
         more = f" (the newest {len(page.rows)} of {total})" if page.next else ""
         console.print(f"{total} in all{more}. Next: redrive failed show {str(page.rows[0].id)[:8]}", style="dim", highlight=False)
 
@@ -78,7 +77,7 @@ def show(operation: str, *, wants_json: bool) -> None:
         if wants_json:
             click.echo(json.dumps(as_json(row, complete=True), indent=2))
         else:
-            show_operation(session, row, Console())
+            show_operation(session, row, terminal())
 
 
 @failed.command()

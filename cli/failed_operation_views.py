@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -19,26 +21,26 @@ from models.audit_log import actions_on
 from models.failed_operations import FailedOperation
 from tasks.redaction import Redactor
 
+WIDE = 110
+FOR_PROGRAMS = 200
 HEAVY = ("event_data", "error_stack")
 NAMES = tuple(column.key for column in FailedOperation.__mapper__.column_attrs)
 
 
-def list_table(rows: Sequence[FailedOperation], *, now: datetime) -> Table:
-    """One line each; addresses that stand in an error are left out, ``show`` has them."""
-    redact = Redactor()
-    table = Table("ID", "Type", "Task", "Reason", "Failed", "Tries", "Error", box=None, pad_edge=False, header_style="bold")
-    for column in table.columns[:-1]:
-        column.no_wrap = True
+def terminal() -> Console:
+    """As wide as the terminal; what is read by another program is not cut to 80 columns."""
+    return Console() if sys.stdout.isatty() or "COLUMNS" in os.environ else Console(width=FOR_PROGRAMS)
+
+
+def list_table(rows: Sequence[FailedOperation], *, now: datetime, width: int) -> Table:
+    """One entry each; addresses that stand in an error are left out, ``show`` has them."""
+    names = ("ID", "Type", "Task", "Reason", "Failed", "Tries", "Error") if width >= WIDE else ("ID", "Task", "Reason", "Failed", "Error")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in names:
+        table.add_column(name, no_wrap=name in {"ID", "Type", "Failed", "Tries"}, overflow="fold")
     for row in rows:
-        table.add_row(
-            str(row.id)[:8],
-            row.operation_type,
-            row.operation_name.removeprefix("tasks."),
-            _reason(row),
-            ago(now - row.last_failed_at),
-            _tries(row),
-            escape(redact.text(" ".join(row.error_message.split()))[:200]),
-        )
+        cells = _cells(row, now)
+        table.add_row(*(cells[name] for name in names))
     return table
 
 
@@ -68,6 +70,18 @@ def as_json(row: FailedOperation, *, complete: bool = False) -> dict[str, Any]:
     return plain
 
 
+def _cells(row: FailedOperation, now: datetime) -> dict[str, str]:
+    return {
+        "ID": str(row.id)[:8],
+        "Type": row.operation_type,
+        "Task": row.operation_name.removeprefix("tasks."),
+        "Reason": _reason(row),
+        "Failed": ago(now - row.last_failed_at),
+        "Tries": f"{row.attempts} + {_count(row.retry_count, 'redrive')}" if row.retry_count else str(row.attempts),
+        "Error": escape(Redactor().text(" ".join(row.error_message.split()))[:200]),
+    }
+
+
 def _facts(row: FailedOperation) -> list[tuple[str, str]]:
     facts = [
         ("ID", str(row.id)),
@@ -75,10 +89,10 @@ def _facts(row: FailedOperation) -> list[tuple[str, str]]:
         ("Task", f"{row.operation_name}{f' [{row.task_id}]' if row.task_id else ''}"),
         ("Reason", row.reason),
         ("Error", f"{row.error_type}: {row.error_message}"),
-        ("Failed", f"{utc(row.last_failed_at)}, after {row.attempts} attempts" + _times(row)),
+        ("Failed", utc(row.last_failed_at) + (f", after {_count(row.attempts, 'attempt')}" if row.attempts else "") + _times(row)),
     ]
     if row.retry_count and row.last_retry_at:
-        facts.append(("Redriven", f"{row.retry_count} times, last {utc(row.last_retry_at)}"))
+        facts.append(("Redriven", f"{_count(row.retry_count, 'time')}, last {utc(row.last_retry_at)}"))
     if row.resolved_at:
         facts.append(("Resolved", f"{utc(row.resolved_at)} by {row.resolved_by}: {row.resolution_note or ''}"))
     elif row.needs_confirmation:
@@ -96,8 +110,8 @@ def _reason(row: FailedOperation) -> str:
     return f"[yellow]{escape(row.reason)} (!)[/yellow]" if row.needs_confirmation else escape(row.reason)
 
 
-def _tries(row: FailedOperation) -> str:
-    return f"{row.attempts} + {row.retry_count} redrives" if row.retry_count else str(row.attempts)
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _plain(value: object) -> str:
