@@ -1,8 +1,8 @@
 """The gate before the provider: paces all workers together at the rate that its ``ratelimit-*`` headers name.
 
-The rate, the next free place and a pause (after a 429, or until a quota renews) live in Redis, by Redis's clock. Who comes takes
-the next place and sleeps until then, so nobody pushes ahead and no request is made only to be refused. Without Redis the gate
-stands open, and the provider's own 429 defers.
+The rate, the places taken and a pause (after a 429, or until a quota renews) live in Redis, by Redis's clock. Who comes takes the next
+free place and sleeps until then, so nobody pushes ahead and no request is made only to be refused. Without Redis the gate stands open,
+and the provider's own 429 defers.
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ from tasks.publishing import redis_client
 
 log = structlog.get_logger()
 
-RATE, PLACE, PAUSE = "redrive:provider:rate", "redrive:provider:place", "redrive:provider:pause"
+RATE, PLACES, PAUSE = "redrive:provider:rate", "redrive:provider:places", "redrive:provider:pause"
 LONGEST_SLEEP = timedelta(seconds=8)  # with the call's own 13 s still within a task's soft limit
 RATE_IS_KEPT = timedelta(hours=1)
 LEARN_AGAIN_SECONDS = 30
-MARGIN = 0.98  # places a little wider than the provider asks for, since requests do not all travel equally long
+NUMBER = re.compile(r"\s*(\d{1,9})\s*(?:[;,].*)?")
+MARGIN = 0.975  # of the rate: requests do not all travel equally long, and one too many costs a pause of a second
 
+# A place is free one window after the place that lies as many places back as the window holds: whatever a quiet moment left over is
+# used afterwards, and no window of the provider's, wherever it begins, sees more than it allows.
 TAKE_A_PLACE = """
 local pause = redis.call('PTTL', KEYS[3])
 if pause > 0 then return {'paused', pause, redis.call('GET', KEYS[3])} end
@@ -35,11 +38,26 @@ local rate = tonumber(redis.call('GET', KEYS[1]) or '0')
 if rate <= 0 then return {'go', 0, ''} end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
-local place = math.max(tonumber(redis.call('GET', KEYS[2]) or '0'), now)
-local wait = place - now
-if wait > tonumber(ARGV[1]) then return {'full', math.ceil(wait), ''} end
-redis.call('SET', KEYS[2], string.format('%.3f', place + 1000 / rate), 'PX', math.ceil(wait + 1000 / rate + 1000))
-return {'go', math.ceil(wait), ''}
+local holds = math.max(math.floor(rate), 1)
+local window = holds / rate * 1000 / ARGV[2]
+local back = tonumber(redis.call('LINDEX', KEYS[2], holds - 1) or '0')
+local place = math.max(now, back + window, tonumber(redis.call('LINDEX', KEYS[2], 0) or '0'))
+local wait = math.ceil(place - now)
+if wait > tonumber(ARGV[1]) then return {'full', wait, ''} end
+redis.call('LPUSH', KEYS[2], string.format('%.3f', place))
+redis.call('LTRIM', KEYS[2], 0, holds - 1)
+redis.call('PEXPIRE', KEYS[2], math.ceil(wait + window))
+return {'go', wait, ''}
+"""
+
+# Who asked before the rate was known took places too: they are entered afterwards.
+LEARN = """
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+if redis.call('EXISTS', KEYS[2]) == 1 then return end
+local time = redis.call('TIME')
+local now = string.format('%.3f', time[1] * 1000 + time[2] / 1000)
+for _ = 1, tonumber(ARGV[3]) do redis.call('LPUSH', KEYS[2], now) end
+redis.call('PEXPIRE', KEYS[2], 1500)
 """
 
 
@@ -63,6 +81,7 @@ class ProviderGate:
     ) -> None:
         self._client = client
         self._take = client.register_script(TAKE_A_PLACE)
+        self._learn = client.register_script(LEARN)
         self._sleep = sleep
         self._clock = clock
         self._known: float | None = None
@@ -73,12 +92,11 @@ class ProviderGate:
         left = LONGEST_SLEEP
         while True:
             verdict, wait, why = self._ask(left)
-            if verdict == "go" or (verdict == "paused" and wait <= left):
-                self._sleep(wait.total_seconds())
-            if verdict == "go":
-                return
             if wait > left:
                 raise GateClosed(why or "The provider's rate limit is used up by the mails before this one", delay=wait)
+            self._sleep(wait.total_seconds())
+            if verdict == "go" and not (wait and self._paused()):
+                return
             left -= wait
 
     def learn(self, headers: Mapping[str, str]) -> None:
@@ -87,7 +105,7 @@ class ProviderGate:
         if rate is None or (rate == self._known and self._clock() < self._known_at + LEARN_AGAIN_SECONDS):
             return
         try:
-            self._client.set(RATE, rate * MARGIN, ex=RATE_IS_KEPT)
+            self._learn(keys=[RATE, PLACES], args=[rate, round(RATE_IS_KEPT.total_seconds()), used_in(headers)])
         except redis.RedisError as away:
             log.warning("provider_gate.open", error=type(away).__name__)
         else:
@@ -108,14 +126,21 @@ class ProviderGate:
         questions.pttl(PAUSE)
         rate, reason, pause = questions.execute()
         return GateStatus(
-            requests_per_second=float(rate) / MARGIN if rate else None,
+            requests_per_second=float(rate) if rate else None,
             paused_for=timedelta(milliseconds=pause) if pause > 0 else None,
             reason=reason.decode() if reason else None,
         )
 
+    def _paused(self) -> bool:
+        """Whether a pause began while this one slept: then its place lies in the pause."""
+        try:
+            return bool(self._client.exists(PAUSE))
+        except redis.RedisError:
+            return False
+
     def _ask(self, longest: timedelta) -> tuple[str, timedelta, str]:
         try:
-            verdict, wait, why = self._take(keys=[RATE, PLACE, PAUSE], args=[longest.total_seconds() * 1000])
+            verdict, wait, why = self._take(keys=[RATE, PLACES, PAUSE], args=[longest.total_seconds() * 1000, MARGIN])
         except redis.RedisError as away:
             log.warning("provider_gate.open", error=type(away).__name__)
             return "go", timedelta(), ""
@@ -130,9 +155,19 @@ def gate() -> ProviderGate:
 
 def rate_in(headers: Mapping[str, str]) -> float | None:
     """Requests a second in ``ratelimit-limit``, which may name its window in seconds as in ``100;w=60``; None if there is none."""
-    text = {name.lower(): value for name, value in headers.items()}.get("ratelimit-limit", "")
-    found = re.fullmatch(r"\s*(\d{1,9})\s*(?:[;,].*)?", text)
+    text = _header(headers, "ratelimit-limit")
+    found = NUMBER.fullmatch(text)
     window = re.search(r";\s*w=(\d{1,9})", text)
     if found is None or int(found[1]) == 0 or (window and int(window[1]) == 0):
         return None
     return int(found[1]) / (int(window[1]) if window else 1)
+
+
+def used_in(headers: Mapping[str, str]) -> int:
+    """How many requests of the provider's present window are used up."""
+    limit, remaining = (NUMBER.fullmatch(_header(headers, f"ratelimit-{name}")) for name in ("limit", "remaining"))
+    return max(0, int(limit[1]) - int(remaining[1])) if limit and remaining else 0
+
+
+def _header(headers: Mapping[str, str], name: str) -> str:
+    return {key.lower(): value for key, value in headers.items()}.get(name, "")

@@ -107,8 +107,25 @@ def test_all_workers_together_keep_to_the_learned_rate(client: redis.Redis) -> N
         workers[number % 3].pass_through()
     took = time.monotonic() - started
     assert slept == sorted(slept), "nobody pushes ahead"
-    assert slept[-1] + took == pytest.approx(29 / (10 * MARGIN), abs=0.3)
+    assert slept[9] == 0, "as many as a second holds go at once"
+    assert slept[-1] + took == pytest.approx(2 / MARGIN, abs=0.3)
     assert workers[1].status().requests_per_second == pytest.approx(10)
+
+
+def test_no_second_holds_more_than_the_provider_allows_however_irregularly_they_come(client: redis.Redis) -> None:
+    now, places = 0.0, []
+
+    def sleep(seconds: float) -> None:
+        places.append(now + seconds)
+
+    gate = ProviderGate(client, sleep=sleep)
+    gate.learn({"ratelimit-limit": "5", "ratelimit-remaining": "3"})
+    started = time.monotonic()
+    for _ in range(20):
+        now = time.monotonic() - started
+        gate.pass_through()
+    assert [round(place, 1) for place in places[:4]] == [0, 0, 0, 1.0], "two were used before the rate was known"
+    assert all(later - earlier > 1 for earlier, later in zip(places, places[5:], strict=False))
 
 
 def test_a_place_too_far_away_defers_instead_of_holding_a_worker(client: redis.Redis) -> None:
