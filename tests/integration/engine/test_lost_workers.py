@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from models.work import MAX_CRASHES
+from tasks.stripe_webhooks import process_stripe_webhook
 from tests.eventually import eventually
 from tests.fixtures.processes import ProcfileProcess
 from tests.integration.engine.ledger import Ledger
@@ -29,6 +30,25 @@ def test_work_of_a_killed_child_goes_on_long_before_its_lease_ends(ledger: Ledge
     assert (row["status"], row["attempts"], row["lease_token"]) == ("processed", 2, 2)
     assert len(ledger.runs(event_id)) == 2
     assert ledger.failures() == []
+
+
+def test_a_child_lost_at_the_last_retry_is_a_failed_operation_at_once(ledger: Ledger, worker: Start) -> None:
+    worker(LEASE_SECONDS="600")
+    event_id = ledger.take_in("kills its process", ring=False)
+    process_stripe_webhook.apply_async((str(event_id),), retries=process_stripe_webhook.max_retries)
+
+    assert ledger.finished(event_id, within_seconds=20)["status"] == "failed"
+    [failure] = ledger.failures()
+    assert (failure["reason"], failure["error_type"], failure["attempts"]) == ("worker_lost", "WorkerLostError", 1)
+
+
+def test_a_child_that_ends_itself_is_a_lost_one(ledger: Ledger, worker: Start) -> None:
+    worker(LEASE_SECONDS="600")
+    event_id = ledger.take_in("leaves its process")
+    ledger.started(event_id)
+    ledger.repair()
+    row = ledger.finished(event_id, within_seconds=20)
+    assert (row["status"], row["attempts"]) == ("processed", 2)
 
 
 @pytest.mark.slow
