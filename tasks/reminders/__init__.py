@@ -42,8 +42,8 @@ def register(source: ReminderSource) -> ReminderSource:
     missing = COLUMNS - set(source.due.selected_columns.keys())
     if missing:
         raise ValueError(f"the query of {source.name} does not select {', '.join(sorted(missing))}")
-    if source.late_limit <= timedelta(0) or source.lead < timedelta(0):
-        raise ValueError(f"the source {source.name} needs a late limit above zero and a lead that is not below it")
+    if min(source.late_limit, source.lead) <= timedelta(0):
+        raise ValueError(f"the source {source.name} needs a lead and a late limit above zero: nobody is reminded of what has begun")
     kind_of(source.email)
     _sources[source.name] = source
     return source

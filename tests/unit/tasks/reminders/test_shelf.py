@@ -47,7 +47,7 @@ def test_each_source_has_a_lock_of_its_own() -> None:
         (lambda source: replace(source, reminder_type="24 h"), ValueError, "reminder type"),
         (lambda source: replace(source, reminder_type="1w", email="metting_reminder"), UnknownKind, "meeting_reminder"),
         (lambda source: replace(source, reminder_type="1w", late_limit=timedelta(0)), ValueError, "late limit"),
-        (lambda source: replace(source, reminder_type="1w", lead=timedelta(-1)), ValueError, "lead"),
+        (lambda source: replace(source, reminder_type="1w", lead=timedelta(0)), ValueError, "lead"),
         (
             lambda source: replace(source, reminder_type="1w", due=select(Meeting.user_id, Meeting.scheduled_at)),
             ValueError,
