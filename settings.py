@@ -61,6 +61,7 @@ class Settings(BaseModel):
     heartbeat_url: str | None = None
 
     recipient_limit_per_minute: int = Field(default=50, ge=0)
+    email_batch_size: int = Field(default=100, ge=1, le=100)
     lease_seconds: float = Field(default=45, gt=0)
     sweep_seconds: float = Field(default=5, gt=0)
     publish_grace_seconds: float = Field(default=10, ge=0)

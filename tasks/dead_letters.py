@@ -57,6 +57,8 @@ def on_task_failure(
         return
     claim = getattr(request, "claim", None)
     parent_knows = isinstance(error, (TimeLimitExceeded, WorkerLostError))
+    if parent_knows and sender.outlives_a_crash:
+        return
     try:
         bury_work(
             sender,
@@ -107,16 +109,18 @@ def record_dead_work(
     session: Session, task: WorkTask, row_id: UUID, error: BaseException, *, task_id: str | None = None, stack: str | None = None
 ) -> None:
     """Write why a row is ``failed`` in the transaction that made it so."""
-    failure = _failure(task.name, error, task_id=task_id, stack=stack) | {
-        "operation_type": task.operation_type,
-        "operation_id": row_id,
-        "event_data": _described(task, session, row_id),
-        "attempts": task.work_table.attempts(session, row_id),
-    }
-    record_failure(session, failure)
-    task.finished_for_good(session, row_id, error=summary_of(error))
-    event = f"{task.operation_type}.dead"
-    log.error(event, task=task.name, task_id=task_id, row_id=str(row_id), reason=failure["reason"])
+    for owner, dead_id in task.buried_with(session, row_id, error):
+        failure = _failure(owner.name, error, task_id=task_id, stack=stack) | {
+            "operation_type": owner.operation_type,
+            "operation_id": dead_id,
+            "event_data": _described(owner, session, dead_id),
+            "attempts": owner.work_table.attempts(session, dead_id),
+            "needs_confirmation": task.needs_confirmation(error),
+        }
+        record_failure(session, failure)
+        owner.finished_for_good(session, dead_id, error=summary_of(error))
+        event = f"{owner.operation_type}.dead"
+        log.error(event, task=owner.name, task_id=task_id, row_id=str(dead_id), reason=failure["reason"])
 
 
 def bury_job(name: str, args: Any, kwargs: Any, error: BaseException, *, task_id: str | None, stack: str | None) -> None:

@@ -1,19 +1,22 @@
-"""Handing one mail to Resend through its SDK, whose errors are translated here and nowhere else."""
+"""Handing mails to Resend through its SDK, whose errors are translated here and nowhere else."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, cast
 
 import redis
 import resend
 from resend.exceptions import NoContentError, ResendError
+from resend.request import Request
 
 from settings import get_settings
 from tasks.provider_circuit import State, circuit
 from tasks.provider_gate import LONGEST_SLEEP, gate
-from tasks.resend_answers import translate
+from tasks.resend_answers import translate, without_addresses
 from tasks.resend_client import Observer, PooledClient
 from tasks.resend_errors import NoClearAnswer, QuotaExceeded, RateLimited
 
@@ -52,6 +55,13 @@ class Mail:
     text: str
 
 
+class BatchAnswer(NamedTuple):
+    """The provider's ids of the mails that it took, and why not of the others, both by their place in the request."""
+
+    message_ids: dict[int, str]
+    refusals: dict[int, str]
+
+
 def await_turn() -> None:
     """Return when the provider will take a mail; raises ``Deferred`` if that is not soon."""
     gate().pass_through()
@@ -70,17 +80,48 @@ def mails_wanted() -> int | None:
 
 def send(mail: Mail) -> str:
     """The provider's id of the mail that it took; raises one of ``tasks.resend_errors``."""
+    answer = _ask(lambda: resend.Emails.send(_parameters(mail), {"idempotency_key": mail.idempotency_key}))
+    return _id_in(answer)
+
+
+def encode_batch(mails: Sequence[Mail]) -> bytes:
+    """The request for many mails in one call, as it is frozen."""
+    return json.dumps([_parameters(mail) for mail in mails], ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def send_batch(body: bytes, size: int, *, idempotency_key: str) -> BatchAnswer:
+    """What the provider says of each of the ``size`` mails in ``body``; raises one of ``tasks.resend_errors`` if it took none.
+
+    The SDK would encode the mails anew; what is frozen are bytes, so they go past its own ``resend.Batch``.
+    """
+    options = {"idempotency_key": idempotency_key, "batch_validation": "permissive"}
+    request: Request[Any] = Request("/emails/batch", [], "post", options, data=cast("Any", body))
+    return _read_batch(_ask(request.perform_with_content), size)
+
+
+def _ask(call: Callable[[], object]) -> object:
     _configure()
     try:
-        answer: object = resend.Emails.send(_parameters(mail), {"idempotency_key": mail.idempotency_key})
+        return call()
     except NoContentError:
-        answer = None
+        return None
     except ResendError as error:
         meaning = translate(error, heard_at=datetime.now(UTC))
         if isinstance(meaning, (RateLimited, QuotaExceeded)):
             gate().pause(meaning.delay, str(meaning))
         raise meaning from None  # the SDK's message may hold the address
-    return _id_in(answer)
+
+
+def _read_batch(answer: object, size: int) -> BatchAnswer:
+    """``data`` names only the mails that were taken, in the order of the request; ``errors`` the others, by their place."""
+    try:
+        fields = answer if isinstance(answer, dict) else {}
+        refusals = {int(item["index"]): without_addresses(str(item["message"])) for item in fields.get("errors") or []}
+        taken = [place for place in range(size) if place not in refusals]
+        return BatchAnswer(dict(zip(taken, map(_id_in, fields["data"]), strict=True)), refusals)
+    except (LookupError, TypeError, ValueError):
+        sentence = "Resend's answer does not say what became of each mail of the batch, so it is not known which ones it took"
+        raise NoClearAnswer(sentence, delay=timedelta()) from None
 
 
 def _id_in(answer: object) -> str:

@@ -27,6 +27,7 @@ LONGEST_SLEEP = timedelta(seconds=8)  # with the call's own 13 s still within a 
 RATE_IS_KEPT = timedelta(hours=1)
 LEARN_AGAIN_SECONDS = 30
 NUMBER = re.compile(r"\s*(\d{1,9})\s*(?:[;,].*)?")
+SPREAD = 0.8  # how evenly: of the time between two places at an even rate; ten big requests at once would delay each other
 MARGIN = 0.975  # of the rate: requests do not all travel equally long, and one too many costs a pause of a second
 
 # A place is free one window after the place that lies as many places back as the window holds: whatever a quiet moment left over is
@@ -41,7 +42,8 @@ local now = time[1] * 1000 + time[2] / 1000
 local holds = math.max(math.floor(rate), 1)
 local window = holds / rate * 1000 / ARGV[2]
 local back = tonumber(redis.call('LINDEX', KEYS[2], holds - 1) or '0')
-local place = math.max(now, back + window, tonumber(redis.call('LINDEX', KEYS[2], 0) or '0'))
+local newest = tonumber(redis.call('LINDEX', KEYS[2], 0) or '0')
+local place = math.max(now, back + window, newest + ARGV[3] * 1000 / rate)
 local wait = math.ceil(place - now)
 if wait > tonumber(ARGV[1]) then return {'full', wait, ''} end
 redis.call('LPUSH', KEYS[2], string.format('%.3f', place))
@@ -140,7 +142,7 @@ class ProviderGate:
 
     def _ask(self, longest: timedelta) -> tuple[str, timedelta, str]:
         try:
-            verdict, wait, why = self._take(keys=[RATE, PLACES, PAUSE], args=[longest.total_seconds() * 1000, MARGIN])
+            verdict, wait, why = self._take(keys=[RATE, PLACES, PAUSE], args=[longest.total_seconds() * 1000, MARGIN, SPREAD])
         except redis.RedisError as away:
             log.warning("provider_gate.open", error=type(away).__name__)
             return "go", timedelta(), ""

@@ -24,6 +24,14 @@ from tasks.publishing import redis_client
 log = structlog.get_logger()
 
 WINDOW = timedelta(minutes=1)
+HIT_ALL = f"""
+local function hit(KEYS, ARGV)
+{RedisStorage.SCRIPT_ACQUIRE_MOVING_WINDOW.decode()}
+end
+local taken = {{}}
+for place, key in ipairs(KEYS) do taken[place] = hit({{key}}, ARGV) and 1 or 0 end
+return taken
+"""
 
 
 class RecipientLimited(Deferred):
@@ -34,7 +42,7 @@ class RecipientLimit:
     """``per_minute`` mails to each address; ``clock`` is the wall clock."""
 
     def __init__(self, client: redis.Redis, per_minute: int, *, clock: Callable[[], float] = time.time) -> None:
-        self._client = client
+        self._hit_all = client.register_script(HIT_ALL)
         self._storage = RedisStorage("redis://", connection_pool=client.connection_pool, key_prefix="redrive:limit")
         self._limiter = MovingWindowRateLimiter(self._storage)
         self._item = RateLimitItemPerMinute(per_minute) if per_minute else None
@@ -56,12 +64,9 @@ class RecipientLimit:
             return {}
 
     def _hit(self, item: RateLimitItem, addresses: Sequence[str]) -> list[bool]:
-        """What the limiter's own ``hit`` does, for all addresses in one round trip."""
-        pipeline = self._client.pipeline(transaction=False)
-        for address in addresses:
-            key = self._storage.prefixed_key(item.key_for(_digest(address)))
-            self._storage.lua_acquire_moving_window([key], [self._clock(), item.amount, item.get_expiry(), 1], client=pipeline)
-        return [bool(taken) for taken in pipeline.execute()]
+        """What the limiter's own ``hit`` does, by its own script, for all addresses in one round trip."""
+        keys = [self._storage.prefixed_key(item.key_for(_digest(address))) for address in addresses]
+        return [bool(taken) for taken in self._hit_all(keys, [self._clock(), item.amount, item.get_expiry(), 1])]
 
     def _delays(self, item: RateLimitItem, full: Mapping[int, str], waiting: Callable[[str], int]) -> dict[int, RecipientLimited]:
         """The next turn of an address is when its window has room; those who wait before take one window for each ``per_minute``."""

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from models.connection import transaction
 from models.work import MAX_CRASHES, WorkTable
+from models.work_in_sets import count_overdue
 from tasks import publishing
 from tasks.celery_app import app
 from tasks.dead_letters import Poisonous, bury_work
@@ -25,6 +26,7 @@ from tasks.work_task import WorkTask
 log = structlog.get_logger()
 
 FULL_QUEUE = 500  # messages in Redis from which on a lane is left alone: what is not soon taken would be published again
+MANY = 50  # overdue rows from which on a lane\'s way for many is worth it
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,26 @@ class Lane:
     wanted: Callable[[], int | None] = lambda: None
 
 
+@dataclass(frozen=True)
+class Bulk:
+    """A way for many rows of a lane at once: the condition that names the rows it takes itself, and the messages that start it."""
+
+    which: str
+    messages: Callable[[], list[Message]]
+
+
 _lanes: dict[str, Lane] = {}
+_bulks: dict[str, Callable[[], Bulk]] = {}
 
 
 def register_lane(lane: Lane) -> None:
     """Let the sweep look after this lane too."""
     _lanes[lane.name] = lane
+
+
+def register_bulk(lane_name: str, bulk: Callable[[], Bulk]) -> None:
+    """Let ``MANY`` overdue rows of this lane, or more, go this way instead of by a message each."""
+    _bulks[lane_name] = bulk
 
 
 class BrokerAwayError(Exception):
@@ -67,18 +83,24 @@ def publish_waiting_work() -> dict[str, int]:
 
 
 def _top_up(lane: Lane) -> int:
-    room, wanted = FULL_QUEUE - publishing.queue_length(lane.queue), lane.wanted()
+    wanted = lane.wanted()
+    room = max(FULL_QUEUE - publishing.queue_length(lane.queue), 0)
     room = room if wanted is None else min(room, wanted)
-    if room <= 0:
-        return 0
     try:
         with transaction() as session:
-            rows = lane.table.due(session, limit=room)
-            messages = lane.messages(session, rows) if rows else []
-            _publish(messages)
+            bulk = _bulk(lane, session) if wanted is None else None
+            rows = lane.table.due(session, limit=room, besides=bulk.which if bulk else "false") if room else []
+            _publish([*(lane.messages(session, rows) if rows else []), *(bulk.messages() if bulk else [])])
     except BrokerAwayError:
         return 0
     return len(rows)
+
+
+def _bulk(lane: Lane, session: Session) -> Bulk | None:
+    """The lane's way for many, if it has one and many wait."""
+    bulk = _bulks[lane.name]() if lane.name in _bulks else None
+    many = bulk is not None and count_overdue(lane.table, session, which=bulk.which, up_to=MANY) == MANY
+    return bulk if many else None
 
 
 def _publish(messages: list[Message]) -> None:

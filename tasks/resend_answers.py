@@ -129,8 +129,13 @@ def translate(error: resend.exceptions.ResendError, *, heard_at: datetime) -> Re
     return _no_clear_answer(answer)
 
 
+def without_addresses(message: str) -> str:
+    """The provider's words on one line, for logs and for operators."""
+    return ADDRESS.sub("<address>", " ".join(message.split()))[:500]
+
+
 def _answer(error: resend.exceptions.ResendError, heard_at: datetime) -> Answer:
-    message = ADDRESS.sub("<address>", " ".join(str(error.message).split()))[:500]
+    message = without_addresses(str(error.message))
     status = int(error.code) if str(error.code).isdigit() else 500
     return Answer(status, str(error.error_type), message, _retry_after(error.headers, heard_at), heard_at)
 

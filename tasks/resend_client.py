@@ -47,10 +47,12 @@ class PooledClient(resend.HTTPClient):
         headers: Mapping[str, str],
         json: dict[str, object] | list[object] | None = None,
         files: dict[str, Any] | None = None,
-        data: dict[str, str] | None = None,
+        data: dict[str, str] | bytes | None = None,
     ) -> tuple[bytes, int, Mapping[str, str]]:
-        """The answer, whatever its status; raises if there is none."""
+        """The answer, whatever its status; raises if there is none. ``data`` in bytes is a body that was encoded before."""
         session = self._session(url)
+        if isinstance(data, bytes):
+            headers = {**headers, "Content-Type": "application/json"}
         try:
             response = session.request(
                 method.upper(), url, headers=headers, json=json, files=files, data=data, timeout=TIMEOUT_SECONDS, allow_redirects=False

@@ -72,9 +72,14 @@ def task_of(kind_name: str) -> EmailTask:
     return _tasks.get(kind_name, _of_no_kind)
 
 
+def message_for(kind_name: str, notification_id: UUID) -> Message:
+    """The message that lets the kind's own task send this one."""
+    return Message(task_of(kind_name).name, (str(notification_id),), QUEUE)
+
+
 def _messages(session: Session, notification_ids: list[UUID]) -> list[Message]:
     kinds = kinds_of(session, notification_ids)
-    return [Message(task_of(kinds[row_id]).name, (str(row_id),), QUEUE) for row_id in notification_ids]
+    return [message_for(kinds[row_id], row_id) for row_id in notification_ids]
 
 
 def _task_of(session: Session, notification_id: UUID) -> EmailTask:

@@ -46,10 +46,19 @@ class WorkTask(HardenedTask):
 
     work_table: ClassVar[WorkTable]
     operation_type: ClassVar[str]
+    outlives_a_crash: ClassVar[bool] = False  # whether an attempt that was cut off is simply made again, until the row is poison
 
     def describe(self, session: Session, row_id: UUID) -> Json:
         """The original event or notification as plain JSON, for the dead letters."""
         raise NotImplementedError
+
+    def buried_with(self, session: Session, row_id: UUID, error: BaseException) -> list[tuple[WorkTask, UUID]]:  # noqa: ARG002
+        """The operations that fail because this row was given up: itself, unless it stands for others."""
+        return [(self, row_id)]
+
+    def needs_confirmation(self, error: BaseException) -> bool:
+        """Whether doing the operation again may repeat something that already happened."""
+        return bool(getattr(error, "needs_confirmation", False))
 
     def finished_for_good(self, session: Session, row_id: UUID, *, error: str) -> None:
         """Called in the transaction that gives the row up; a table with a log of its own writes its last line here."""
@@ -77,14 +86,24 @@ class WorkTask(HardenedTask):
         error = exc or RuntimeError("retry() was called without an exception")
         if claim is None:
             self._retry_unclaimed(error)
-        if not isinstance(error, Deferred) and claim.attempts > self.max_retries:
+        delay = self.settle(claim, error, grace=timedelta(seconds=get_settings().publish_grace_seconds))
+        if delay is None:
             self._log(claim, "dead", error=type(error).__name__)
             self.request.error = error
             raise error
-        delay = self._delay(error, claim.attempts)
         self._log(claim, "deferred" if isinstance(error, Deferred) else "retry", error=type(error).__name__, delay=delay)
-        self._put_back(claim, error, delay)
         self._end_with_retry(error, delay, send=not isinstance(error, Deferred))
+
+    def settle(self, claim: Claim, error: BaseException, *, grace: timedelta) -> timedelta | None:
+        """Put the row back and return the time until its next attempt; None if there is none, and the caller buries it.
+
+        ``grace`` is how long the sweep leaves the row to the caller's own message.
+        """
+        if isinstance(error, PermanentFailure) or (not isinstance(error, Deferred) and claim.attempts > self.max_retries):
+            return None
+        delay = self.delay_after(error, claim.attempts)
+        self._put_back(claim, error, delay, grace)
+        return delay
 
     def _claim(self, row_id: str) -> Claim | None:
         try:
@@ -95,19 +114,19 @@ class WorkTask(HardenedTask):
         with transaction() as session:
             return self.work_table.claim(session, row, holder=holder, lease=timedelta(seconds=get_settings().lease_seconds))
 
-    def _delay(self, error: BaseException, attempt: int) -> timedelta:
+    def delay_after(self, error: BaseException, attempt: int) -> timedelta:
+        """The pause after this attempt, which failed."""
         if isinstance(error, Deferred):
             return error.delay
         delay = retry_delay(attempt, unit_seconds=get_settings().retry_unit_seconds)
         return max(delay, error.delay) if isinstance(error, RetryLater) else delay
 
-    def _put_back(self, claim: Claim, error: BaseException, delay: timedelta) -> None:
+    def _put_back(self, claim: Claim, error: BaseException, delay: timedelta, grace: timedelta) -> None:
         try:
             with transaction() as session:
                 if isinstance(error, Deferred):
                     self.work_table.defer(session, claim, delay=delay, reason=str(error))
                 else:
-                    grace = timedelta(seconds=get_settings().publish_grace_seconds)
                     self.work_table.retry_later(session, claim, delay=delay, error=summary_of(error), grace=grace)
         except LeaseLostError:
             log.info("lease.lost", table=self.work_table.name, row_id=str(claim.id), token=claim.token)
