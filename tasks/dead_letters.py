@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import traceback as tracebacks
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
 import redis
@@ -157,9 +157,7 @@ def store_waiting_dead_letters() -> int:
         failure = json.loads(text)
         with transaction() as session:
             record_failure(session, failure | {"operation_id": UUID(failure["operation_id"])})
-        client.lrem(
-            WAITING_LIST, -1, str(text, "utf-8") if isinstance(text, bytes) else text
-        )  # after the commit: the unique key makes a second insert harmless
+        client.lrem(WAITING_LIST, -1, cast("str", text))  # after the commit: the unique key makes a second insert harmless
         stored += 1
     return stored
 

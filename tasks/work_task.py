@@ -39,6 +39,7 @@ class WorkTask(HardenedTask):
     abstract = True
     autoretry_for = (Exception,)
     dont_autoretry_for = (PermanentFailure,)
+    throws = (PermanentFailure,)  # expected: the failed operation has the stack, the log need not repeat it
     retry_backoff = 2  # as Celery shows it; ``tasks.backoff`` gives the pauses: 2, 4, 8, 16, 32 s and up to a quarter more
     retry_jitter = False
     max_retries = 5
