@@ -16,7 +16,7 @@ from simulator.script import Rule, fails
 from tasks import mail_provider
 from tasks.errors import Deferred
 from tasks.provider_circuit import FAILURES, OPEN, PROBE, CircuitOpen, ProviderCircuit, State, circuit
-from tasks.provider_gate import LONGEST_SLEEP, MARGIN, GateClosed, ProviderGate, gate, rate_in
+from tasks.provider_gate import LONGEST_SLEEP, MARGIN, SPREAD, GateClosed, ProviderGate, gate, rate_in
 from tasks.publishing import redis_client
 from tasks.recipient_limit import RecipientLimit, RecipientLimited
 from tasks.resend_errors import NoClearAnswer
@@ -107,8 +107,7 @@ def test_all_workers_together_keep_to_the_learned_rate(client: redis.Redis) -> N
         workers[number % 3].pass_through()
     took = time.monotonic() - started
     assert slept == sorted(slept), "nobody pushes ahead"
-    assert slept[9] == 0, "as many as a second holds go at once"
-    assert slept[-1] + took == pytest.approx(2 / MARGIN, abs=0.3)
+    assert slept[-1] + took == pytest.approx(2 / MARGIN + 9 * SPREAD / 10, abs=0.3)
     assert workers[1].status().requests_per_second == pytest.approx(10)
 
 
@@ -124,8 +123,18 @@ def test_no_second_holds_more_than_the_provider_allows_however_irregularly_they_
     for _ in range(20):
         now = time.monotonic() - started
         gate.pass_through()
-    assert [round(place, 1) for place in places[:4]] == [0, 0, 0, 1.0], "two were used before the rate was known"
+    assert places[2] < 0.5, places
+    assert places[3] > 1, "two were used before the rate was known"
     assert all(later - earlier > 1 for earlier, later in zip(places, places[5:], strict=False))
+
+
+def test_what_a_quiet_moment_left_over_is_used_afterwards(client: redis.Redis) -> None:
+    slept: list[float] = []
+    gate = ProviderGate(client, sleep=slept.append)
+    gate.learn({"ratelimit-limit": "20"})
+    for _ in range(20):
+        gate.pass_through()
+    assert slept[-1] < 0.9, "a second's worth in less than a second"
 
 
 def test_a_place_too_far_away_defers_instead_of_holding_a_worker(client: redis.Redis) -> None:
