@@ -29,7 +29,10 @@ def show_plan(database: psycopg.Connection[tuple[object, ...]], meetings: int) -
     console.print("\n".join(plan), highlight=False)
     if any("Seq Scan" in line for line in plan) or not any("meetings_scheduled_at_status_idx" in line for line in plan):
         raise SystemExit("the plan is no range scan of meetings_scheduled_at_status_idx")
-    console.print(f"{_seconds():.2f} s for the whole sweep of this window")
+    claimed, seconds = _sweep()
+    console.print(
+        f"{seconds:.2f} s for the whole sweep of this window, {claimed:,} claims; {_last_check() * 1000:.1f} ms to check 100 again"
+    )
 
 
 def _explained() -> list[str]:
@@ -47,10 +50,24 @@ def _explained() -> list[str]:
         return list(session.connection().exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS OFF) {words}").scalars())
 
 
-def _seconds() -> float:
+def _sweep() -> tuple[int, float]:
     from tasks.reminder_sweep import sweep  # once the environment names the servers
     from tasks.reminders.meetings import DAY_BEFORE
 
     started = time.perf_counter()
-    sweep([DAY_BEFORE])
-    return time.perf_counter() - started
+    report = sweep([DAY_BEFORE])
+    return report["claimed"][DAY_BEFORE.name], time.perf_counter() - started
+
+
+def _last_check() -> float:
+    from models.connection import transaction  # once the environment names the servers
+    from models.reminders_sent import recent_reminders
+    from tasks.emails.last_check import Leaving, no_longer_wanted
+
+    with transaction() as session:
+        leaving = [Leaving(claim.id, "meeting_reminder") for claim in recent_reminders(session, limit=100)]
+        no_longer_wanted(session, leaving)
+        started = time.perf_counter()
+        if no_longer_wanted(session, leaving):
+            raise SystemExit("a reminder that was just claimed is not wanted any more")
+        return time.perf_counter() - started

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
+import tasks.emails.shelf  # noqa: F401 - a source names the kind of email that it sends
 from models.due_reminders import DueReminders
 from tasks.emails import kind_of
 
