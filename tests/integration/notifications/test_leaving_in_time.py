@@ -38,7 +38,7 @@ def rings(app_settings: Settings) -> Iterator[SimpleQueue[float]]:
     listener.join(10)
 
 
-def test_without_beat_an_email_queued_by_sql_leaves_at_its_commit(
+def test_without_beat_an_email_queued_by_sql_leaves_at_its_commit_or_is_told_to_a_person(
     mail_server: SimulatorClient, shop: Shop, procfile_process: ProcfileProcessFactory
 ) -> None:
     shop.execute(QUEUE, (3,))  # while nobody listens
@@ -51,6 +51,11 @@ def test_without_beat_an_email_queued_by_sql_leaves_at_its_commit(
         eventually(lambda: queue_length("sweeps") == 0)
         assert len(mail_server.emails()) == 4
     eventually(lambda: len(mail_server.emails()) == 24, LONGEST_SECONDS)
+
+    shop.execute("SELECT queue_notification('welcom', 'a@example.com'), queue_notification('magic_link', 'a@example.com')")
+    shop.execute("SET redrive.role = 'admin'")
+    found = "SELECT array_agg(reason ORDER BY reason) AS reasons FROM failed_operations"
+    eventually(lambda: shop.execute(found).fetchall() == [{"reasons": ["invalid_payload", "unknown_kind"]}], LONGEST_SECONDS)
 
 
 def test_a_thousand_notifications_ask_for_a_few_sweeps(rings: SimpleQueue[float], shop: Shop) -> None:
