@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 MEETINGS = (
     b"INSERT INTO users (email) SELECT 'person' || n || '@example.com' FROM generate_series(1, 100000) n",
     b"""INSERT INTO meetings (user_id, title, scheduled_at, status)
-    SELECT u.id, 'Quarterly review', now() - interval '200 days' + random() * interval '400 days',
+    SELECT u.id, 'Quarterly review', now() - interval '20 days' + random() * interval '40 days',
         (ARRAY['scheduled', 'scheduled', 'scheduled', 'completed', 'cancelled'])[1 + floor(random() * 5)]
     FROM users u CROSS JOIN generate_series(1, %(each)s)""",
     b"VACUUM ANALYZE",
@@ -21,7 +21,7 @@ MEETINGS = (
 
 
 def show_plan(database: psycopg.Connection[tuple[object, ...]], meetings: int) -> None:
-    """Fill the table over 400 days, then explain the query of a chunk in the middle of a walk."""
+    """Fill the table over 40 days, then explain the query of a chunk in the middle of a walk."""
     console = Console()
     for statement in MEETINGS:
         database.execute(statement, {"each": meetings // 100_000} if b"%(each)s" in statement else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tasks.reminder_recheck  # noqa: F401 - registers the last check
 from tasks import reminders
 from tasks.shelves import fill
 
