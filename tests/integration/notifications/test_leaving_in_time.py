@@ -14,8 +14,9 @@ from local.postgres import Postgres
 from models.connection import connect_directly
 from settings import Settings
 from simulator.control import SimulatorClient
+from tasks.envelope import Message
 from tasks.notification_listener import NotificationListener, SweepRinger
-from tasks.publishing import queue_length
+from tasks.publishing import publish, queue_length
 from tests.eventually import eventually
 from tests.fixtures.processes import ProcfileProcessFactory
 
@@ -56,6 +57,25 @@ def test_without_beat_an_email_queued_by_sql_leaves_at_its_commit_or_is_told_to_
     shop.execute("SET redrive.role = 'admin'")
     found = "SELECT array_agg(reason ORDER BY reason) AS reasons FROM failed_operations"
     eventually(lambda: shop.execute(found).fetchall() == [{"reasons": ["invalid_payload", "unknown_kind"]}], LONGEST_SECONDS)
+
+
+def test_what_is_scheduled_leaves_at_its_time_and_what_is_cancelled_never(
+    mail_server: SimulatorClient, shop: Shop, procfile_process: ProcfileProcessFactory
+) -> None:
+    query = "SELECT queue_notification('welcome', %s, p_send_at := now() + interval '3 seconds') AS id, extract(epoch FROM now())::float8 + 3 AS at"
+    cancelled, later = (shop.execute(query, (to,)).fetchone() for to in ("cancelled@example.com", "later@example.com"))
+    assert cancelled is not None
+    assert later is not None
+    assert shop.execute("SELECT cancel_notification(%s) AS done", (cancelled["id"],)).fetchall() == [{"done": True}]
+    publish([Message("tasks.send_welcome_email", (str(cancelled["id"]),), "emails")])  # a message that is late, or doubled
+    procfile_process("worker")
+    procfile_process("beat", {"SWEEP_SECONDS": "0.5"})
+    eventually(mail_server.emails, 20)
+    [mail] = mail_server.emails()
+    assert mail.to == ["later@example.com"]
+    assert mail.accepted_at >= later["at"] - 0.5
+    eventually(lambda: queue_length("emails") == 0)
+    assert [mail.to for mail in mail_server.emails()] == [["later@example.com"]]
 
 
 def test_a_thousand_notifications_ask_for_a_few_sweeps(rings: SimpleQueue[float], shop: Shop) -> None:
