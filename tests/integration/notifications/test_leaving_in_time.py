@@ -62,7 +62,10 @@ def test_without_beat_an_email_queued_by_sql_leaves_at_its_commit_or_is_told_to_
 def test_what_is_scheduled_leaves_at_its_time_and_what_is_cancelled_never(
     mail_server: SimulatorClient, shop: Shop, procfile_process: ProcfileProcessFactory
 ) -> None:
-    query = "SELECT queue_notification('welcome', %s, p_send_at := now() + interval '3 seconds') AS id, extract(epoch FROM now())::float8 + 3 AS at"
+    query = (
+        "SELECT queue_notification('welcome', %s, p_send_at := now() + interval '3 seconds') AS id,"
+        " extract(epoch FROM now())::float8 + 3 AS at"
+    )
     cancelled, later = (shop.execute(query, (to,)).fetchone() for to in ("cancelled@example.com", "later@example.com"))
     assert cancelled is not None
     assert later is not None
