@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -71,10 +72,15 @@ class ModelRow:
 
 @dataclass
 class Model:
-    """All rows, and what time it is."""
+    """All rows, and what time it is: the time that has really passed, and what was added to it."""
 
-    now: float = 0
+    added: float = 0
+    began: float = field(default_factory=time.monotonic)
     rows: dict[UUID, ModelRow] = field(default_factory=dict)
+
+    @property
+    def now(self) -> float:
+        return self.added + time.monotonic() - self.began
 
     def swept(self, row_ids: list[UUID]) -> None:
         for row_id in row_ids:
