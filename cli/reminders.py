@@ -101,6 +101,7 @@ def _bars(console: Console) -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[claimed]:,} claimed"),
+        TextColumn("{task.fields[rate]:,.0f} rows/s"),
         TimeElapsedColumn(),
         console=console,
     )
@@ -110,10 +111,10 @@ def _sweep(chosen: list[ReminderSource], bars: Progress) -> SweepReport:
     with transaction() as session:
         now = session.execute(select(func.now())).scalar_one()
         due = {source.name: _count(session, source, now) for source in chosen}
-    tasks = {name: bars.add_task(name, total=count, claimed=0) for name, count in due.items()}
+    tasks = {name: bars.add_task(name, total=count, claimed=0, rate=0.0) for name, count in due.items()}
 
     def show(step: reminder_walk.Progress) -> None:
-        bars.update(tasks[step.source], completed=step.due, claimed=step.claimed)
+        bars.update(tasks[step.source], completed=step.due, claimed=step.claimed, rate=step.due / step.seconds)
 
     return sweep(chosen, now=now, on_progress=show)
 

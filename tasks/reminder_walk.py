@@ -35,11 +35,12 @@ class BadRowsError(RedriveError):
 
 
 class Progress(NamedTuple):
-    """How far a source's sweep has come: rows looked at and claimed so far."""
+    """How far a source's sweep has come: rows looked at and claimed so far, and since when."""
 
     source: str
     due: int
     claimed: int
+    seconds: float
 
 
 def heartbeat_name(source: ReminderSource) -> str:
@@ -75,7 +76,7 @@ class SourceSweep:
 
     def __iter__(self) -> Iterator[Progress]:
         """Every chunk's progress, after its commit; then the sweep counts as complete."""
-        window = self._begin()
+        window, begun = self._begin(), time.monotonic()
         start: Place | None = None
         limit = self._chunk
         while True:
@@ -88,7 +89,7 @@ class SourceSweep:
             if chunk is None:
                 break
             self._note(chunk, started)
-            yield Progress(self._source.name, self._due, self._claimed)
+            yield Progress(self._source.name, self._due, self._claimed, time.monotonic() - begun)
             start, limit = chunk.last, min(self._chunk, limit * 10)
         self._end()
 
