@@ -14,7 +14,7 @@ from api.notification_answers import NotificationAnswer, show
 from api.notification_requests import NotificationRequest, example_requests, problems_in, read_notification_request
 from api.openapi import Operation, documented
 from models.connection import transaction
-from models.notification_lists import cancel, get_notification, is_new
+from models.notification_lists import cancel, get_notification, read_promise
 from tasks.emails.enqueueing import enqueue
 from tasks.emails.errors import DedupeConflict, NotificationRefused
 
@@ -47,8 +47,8 @@ def queue_notification() -> Response:
     try:
         with transaction() as session:
             notification_id = _enqueue(session, wanted, key)
-            fresh = is_new(session, notification_id)
-            shown = _shown(session, notification_id)
+            row, fresh = read_promise(session, notification_id)
+            shown = show(session, row)
     except DedupeConflict as conflict:
         raise ApiError(409, "dedupe_key_reused", f"{conflict}.") from None
     except NotificationRefused as refusal:

@@ -91,7 +91,8 @@ def cancel(session: Session, notification_id: UUID, *, actor: str) -> bool | Non
     return cancelled
 
 
-def is_new(session: Session, notification_id: UUID) -> bool:
-    """Whether this very transaction made the row."""
-    mine = text("xmin::text = (pg_current_xact_id()::xid)::text")
-    return bool(session.execute(select(mine).select_from(Row).where(Row.id == notification_id)).scalar_one())
+def read_promise(session: Session, notification_id: UUID) -> tuple[Notification, bool]:
+    """The notification that was just promised, and whether this very transaction made it."""
+    mine = text("notifications.xmin::text = (pg_current_xact_id()::xid)::text")
+    row, fresh = session.execute(select(Row, mine).where(Row.id == notification_id)).one()
+    return row, bool(fresh)
