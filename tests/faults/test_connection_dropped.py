@@ -17,7 +17,7 @@ def test_a_running_task_is_not_done_a_second_time(ledger: Ledger, start: Start, 
     connected = worker.log.count("Connected to redis")
     with measured("Redis connections killed: the worker consumes again"):
         client.client_kill_filter(_type="normal", skipme=True)
-        eventually(lambda: worker.log.count("Connected to redis") > connected, 15)
+        eventually(lambda: worker.log.count("Connected to redis") > connected, 40)
         other = ledger.take_in("succeeds")
         ledger.finished(other)
 

@@ -29,11 +29,14 @@ def test_running_tasks_finish_and_the_others_are_put_back_at_once(ledger: Ledger
     rows = [ledger.event(event_id) for event_id in running]
     assert [(row["status"], row["attempts"]) for row in rows] == [("processed", 1)] * 2
     assert [ledger.runs(event_id) for event_id in waiting] == [[]] * 4
-    assert queue_length("webhooks") == 4
+    # A task that ended during the shutdown may come back too, its acknowledgement lost (celery/celery#6863); it finds its row done.
+    assert 4 <= queue_length("webhooks") <= 6
     assert redis_client(timeout_seconds=2).zcard("unacked_index") == 0
 
     start("worker", **SCRIPTED)  # no beat: nothing has to be swept
     assert {ledger.finished(event_id)["attempts"] for event_id in waiting} == {1}
+    eventually(lambda: queue_length("webhooks") == 0)
+    assert [len(ledger.runs(event_id)) for event_id in running] == [1, 1]
 
 
 @pytest.mark.slow
