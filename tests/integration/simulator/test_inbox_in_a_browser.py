@@ -19,7 +19,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def page(chromium: str) -> Iterator[Page]:
     with sync_playwright() as playwright, playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"]) as browser:
-        yield browser.new_page()
+        yield browser.new_context().new_page()
 
 
 def test_a_mail_appears_by_itself_and_is_read(simulator: SimulatorClient, send: Send, page: Page) -> None:
