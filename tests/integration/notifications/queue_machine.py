@@ -180,7 +180,7 @@ class NotificationQueue(RuleBasedStateMachine):
 
     @rule(by=seconds)
     def time_passes(self, by: float) -> None:
-        self.model.now += by
+        self.model.added += by
         shifts = ", ".join(f"{name} = {name} - make_interval(secs => :by)" for name in TIMES)
         self.connection.execute(text(f"UPDATE notifications SET {shifts}"), {"by": by})
 
