@@ -28,7 +28,8 @@ from local.procfile import read_procfile, shell_command
 from simulator.control import SimulatorClient, start_simulator
 
 ANSWER_MS = 50
-USUAL = [str(BIN / "celery"), "-A", "benchmarks.usual_mailer", "worker", "--concurrency=2", "--loglevel=INFO", "--without-mingle"]
+LONGEST_SECONDS = 600
+USUAL = [str(BIN / "celery"), "-A", "benchmarks.usual_mailer", "worker", "--pool=threads", "--concurrency=25", "--loglevel=INFO"]
 WORKER = shell_command(read_procfile()["worker"])
 QUEUE = """
 SELECT count(queue_notification(p_type := %(kind)s, p_recipient_email := %(label)s || n || '@example.com',
@@ -39,7 +40,7 @@ UNFINISHED = "SELECT count(*) FROM notifications WHERE status IN ('pending', 'ru
 
 @dataclass(frozen=True)
 class Way:
-    """A worker that drains; ``share`` of the mails are enough to measure a slow one."""
+    """A worker, or several, that drain; ``share`` of the mails are enough to measure a slow one."""
 
     name: str
     command: list[str]
@@ -47,6 +48,7 @@ class Way:
     share: float = 1.0
     rate_limit: int = 0
     usual: bool = False
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,8 @@ class Run:
 WAYS = (
     Way("batches of 100", WORKER),
     Way("one by one", WORKER, {"EMAIL_BATCH_SIZE": "1"}),
-    Way("usual way", USUAL, share=0.1, usual=True),
-    Way("usual way, pooled connections", USUAL, {"POOLED": "1"}, share=0.1, usual=True),
+    Way("usual way", USUAL, share=0.1, usual=True, processes=2),
+    Way("usual way, pooled connections", USUAL, {"POOLED": "1"}, share=0.1, usual=True, processes=2),
 )
 LIMITED = Way("batches of 100, at most 10 requests a second", WORKER, rate_limit=10)
 
@@ -87,17 +89,22 @@ class Bench:
         self._runs += 1
         self._simulator.reset()
         self._simulator.script_resend(latency_ms=ANSWER_MS, keep_bodies=False, rate_limit_per_second=way.rate_limit)
-        log = Path(self._environ["HOME"]) / f"worker-{self._runs}.log"
         if way.usual:
             self._queue(mails)
             self._publish_the_usual_way()
-        with process(way.command, self._environ | dict(way.environ), log=log) as worker:
-            _wait_for(log, b" ready.")
+        with ExitStack() as stack:
+            logs = [Path(self._environ["HOME"]) / f"worker-{self._runs}-{number}.log" for number in range(way.processes)]
+            environ = self._environ | dict(way.environ)
+            workers = [stack.enter_context(process([*way.command, *_name(log, way)], environ, log=log)).pid for log in logs]
+            for log in logs:
+                _wait_for(log, b" ready.")
             if not way.usual:
                 self._queue(mails)
-            meter, started = CpuMeter(self._groups(worker.pid)), time.monotonic()
-            while self._left():
+            meter, started = CpuMeter(self._groups(workers)), time.monotonic()
+            while left := self._left():
                 time.sleep(0.1)
+                if time.monotonic() > started + LONGEST_SECONDS:
+                    raise SystemExit(f"{left} mails are left after {LONGEST_SECONDS} s; a worker's log ends with:\n{_end_of(logs[0])}")
             run = Run(mails, time.monotonic() - started, meter.used(), os.getloadavg()[0])
         self._check(mails)
         return run
@@ -124,20 +131,29 @@ class Bench:
         if row is None or row[0]:
             raise SystemExit(f"{row} mails did not end as sent")
 
-    def _groups(self, worker: int) -> dict[str, int]:
+    def _groups(self, workers: list[int]) -> dict[str, list[int]]:
         postgres = psutil.Process(self._database.info.backend_pid).ppid()
         with redis.Redis.from_url(self._environ["REDIS_URL"]) as client:
             broker = int(client.info("server")["process_id"])
         [simulator] = [child.pid for child in psutil.Process().children() if "simulator" in child.cmdline()]
-        return {"worker": worker, "postgres": postgres, "redis": broker, "simulator": simulator}
+        return {"worker": workers, "postgres": [postgres], "redis": [broker], "simulator": [simulator]}
+
+
+def _name(log: Path, way: Way) -> list[str]:
+    """Two workers of one machine need names of their own."""
+    return [f"--hostname={log.stem}@%h"] if way.usual else []
 
 
 def _wait_for(log: Path, words: bytes, *, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while words not in log.read_bytes():
         if time.monotonic() > deadline:
-            raise SystemExit(f"the worker did not start:\n{log.read_text()[-2000:]}")
+            raise SystemExit(f"the worker did not start; its log ends with:\n{_end_of(log)}")
         time.sleep(0.1)
+
+
+def _end_of(log: Path) -> str:
+    return log.read_text(errors="replace")[-2000:]
 
 
 def main() -> None:

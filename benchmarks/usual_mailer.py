@@ -9,6 +9,7 @@ import resend
 from celery import Celery
 from sqlalchemy.orm import Session
 
+import models.users  # noqa: F401 - the table that notifications refer to
 import tasks.emails.shelf  # noqa: F401 - the same mails as ours
 from models.connection import engine
 from models.notifications import Notification

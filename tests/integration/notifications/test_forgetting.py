@@ -42,7 +42,14 @@ def fill(admin: Admin, promise: Callable[..., UUID], email: str) -> None:
     user = admin.execute("INSERT INTO users (email, name) VALUES (%s, 'Somebody') RETURNING id", (email,)).fetchone()
     assert user is not None
     with_user = {"user_id": user["id"]}
-    attempt(promise(to=email, payload={"name": email}, dedupe_key=f"welcome/{email}", **with_user))
+    sent = promise(to=email, payload={"name": email}, dedupe_key=f"welcome/{email}", **with_user)
+    attempt(sent)
+    admin.execute(
+        "WITH batch AS (INSERT INTO email_batches (notification_ids, body, status, finished_at)"
+        " VALUES (ARRAY[%s]::uuid[], convert_to(%s, 'UTF8'), 'sent', now()) RETURNING id)"
+        " UPDATE notifications SET batch_id = batch.id FROM batch WHERE notifications.id = %s",
+        (sent, email, sent),
+    )
     promise(to=email.upper(), **with_user)
     failed = promise(to=email, dedupe_key=f"failed/{email}")
     admin.execute("UPDATE notifications SET status = 'failed', finished_at = now() WHERE id = %s", (failed,))

@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from models.retention import TABLES
-from tasks.retention import remove_for
+from tasks.publishing import queue_length
+from tasks.retention import remove_for, remove_old_data
 
 Row = dict[str, Any]
 Shop = psycopg.Connection[Row]
@@ -53,6 +54,16 @@ def failure(admin: Shop, operation_type: str, operation_id: object, *, resolved_
     return row["id"]
 
 
+def batch(admin: Shop, days: int) -> Any:
+    row = admin.execute(
+        "INSERT INTO email_batches (notification_ids, body, status, created_at, finished_at)"
+        " VALUES ('{}', 'ada@example.com', 'sent', now() - make_interval(days => %s), now() - make_interval(days => %s)) RETURNING id",
+        (days, days),
+    ).fetchone()
+    assert row is not None
+    return row["id"]
+
+
 def row_of(admin: Shop, table: str, row_id: object) -> Row | None:
     return admin.execute(f"SELECT * FROM {table} WHERE id = %s".encode(), (row_id,)).fetchone()
 
@@ -72,11 +83,13 @@ def test_bodies_and_addresses_go_after_thirty_days_and_rows_after_four_hundred(a
     ages = {29: "whole", 31: "erased", 399: "erased", 401: "deleted"}
     notifications = {days: notification(admin, days) for days in ages}
     events = {days: event(admin, days) for days in ages}
+    batches = {days: batch(admin, days) for days in ages}
     failures = {days: failure(admin, "job", uuid4(), resolved_days=days) for days in ages}
     removed = remove()
     for days, expected in ages.items():
         assert remaining(admin, "notifications", notifications[days]) == expected
         assert remaining(admin, "webhook_events", events[days]) == expected
+        assert remaining(admin, "email_batches", batches[days]) == expected
         assert remaining(admin, "failed_operations", failures[days]) == expected
     assert removed["notifications_erased"] == 2
     assert removed["webhook_events_deleted"] == 1
@@ -87,6 +100,7 @@ def test_nothing_personal_is_left_in_an_erased_row(admin: Shop) -> None:
     for table, row_id in (
         ("notifications", notification(admin, 31)),
         ("webhook_events", event(admin, 31)),
+        ("email_batches", batch(admin, 31)),
         ("failed_operations", failure(admin, "job", uuid4(), resolved_days=31)),
     ):
         remove()
@@ -141,6 +155,14 @@ def test_it_stops_when_its_time_is_over_and_goes_on_later(admin: Shop) -> None:
     assert not done
     assert 0 < removed["notifications_erased"] < 5
     assert remove()["notifications_erased"] == 5 - removed["notifications_erased"]
+
+
+def test_the_nightly_task_asks_for_another_turn_while_there_is_more(admin: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert remove_old_data()["notifications_erased"] == 0
+    assert queue_length("sweeps") == 0
+    monkeypatch.setattr("tasks.retention.SECONDS_AT_ONCE", -1.0)
+    remove_old_data()
+    assert queue_length("sweeps") == 1
 
 
 @pytest.mark.parametrize("kept", TABLES, ids=lambda kept: kept.table)
