@@ -4,30 +4,21 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
-from flask import Blueprint, Response, request
+from flask import Response, request
 from sqlalchemy.orm import Session
 
-from api.authentication import require_token
-from api.errors import ApiError, not_valid, speak_json
+from api.errors import ApiError, not_valid
 from api.idempotency import KEY, idempotency_key
 from api.notification_answers import NotificationAnswer, show
 from api.notification_requests import NotificationRequest, example_requests, problems_in, read_notification_request
 from api.openapi import Operation, documented
+from api.rooms import api_room
 from models.connection import transaction
 from models.notification_lists import cancel, get_notification, read_promise
 from tasks.emails.enqueueing import enqueue
 from tasks.emails.errors import DedupeConflict, NotificationRefused
 
-LARGEST_BODY = 256 * 1024  # bytes
-
-blueprint = Blueprint("notifications", __name__, url_prefix="/api/notifications")
-speak_json(blueprint)
-blueprint.before_request(require_token)
-
-
-@blueprint.before_request
-def _limit_body() -> None:
-    request.max_content_length = LARGEST_BODY
+blueprint = api_room("notifications", __name__, url_prefix="/api/notifications", largest_body=256 * 1024)
 
 
 @blueprint.post("")

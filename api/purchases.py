@@ -4,31 +4,22 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from flask import Blueprint, Response, request
+from flask import Response, request
 
-from api.authentication import require_token
 from api.checkout import open_checkout
-from api.errors import ApiError, speak_json
+from api.errors import ApiError
 from api.idempotency import KEY, idempotency_key
 from api.openapi import Operation, documented
 from api.purchase_answers import PurchaseAnswer, show
 from api.purchase_making import find_or_make
 from api.purchase_requests import PURCHASE_REQUEST, PurchaseRequest, read_purchase_request
+from api.rooms import api_room
 from models.connection import transaction
 from models.new_purchases import save_checkout
 from models.purchases import Purchase, items_of, load_purchase, mark_fulfilled
 from settings import get_settings
 
-LARGEST_BODY = 64 * 1024  # bytes
-
-blueprint = Blueprint("purchases", __name__, url_prefix="/api/purchases")
-speak_json(blueprint)
-blueprint.before_request(require_token)
-
-
-@blueprint.before_request
-def _limit_body() -> None:
-    request.max_content_length = LARGEST_BODY
+blueprint = api_room("purchases", __name__, url_prefix="/api/purchases", largest_body=64 * 1024)
 
 
 @blueprint.post("")

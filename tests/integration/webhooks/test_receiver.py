@@ -4,34 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
 import pytest
 import redis
 from flask.testing import FlaskClient
-from psycopg.rows import dict_row
 from werkzeug.test import TestResponse
 
 from settings import Settings, secrets_in
 from simulator.signing import stripe_signature
 from tests.eventually import eventually
-from tests.fixtures.wsgi import fresh_wsgi_app
 
 Row = dict[str, Any]
-
-
-@pytest.fixture
-def client(app_settings: Settings) -> Iterator[FlaskClient]:
-    with fresh_wsgi_app() as app:
-        yield app.test_client()
-
-
-@pytest.fixture
-def rows(app_settings: Settings) -> Iterator[Callable[[], list[Row]]]:
-    with psycopg.connect(app_settings.postgres_dsn, autocommit=True, row_factory=dict_row) as connection:
-        yield lambda: connection.execute("SELECT * FROM webhook_events ORDER BY received_at").fetchall()
 
 
 def event(event_id: str = "evt_1", **changes: Any) -> bytes:

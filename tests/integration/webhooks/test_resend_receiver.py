@@ -4,36 +4,21 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import psycopg
 import pytest
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from psycopg.rows import dict_row
 from werkzeug.test import TestResponse
 
 from settings import Settings, secrets_in
 from simulator.signing import resend_headers
-from tests.fixtures.wsgi import fresh_wsgi_app
 
 Row = dict[str, Any]
 NOW = str(int(time.time()))
 IN_THIS_PROCESS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-@pytest.fixture
-def client(app_settings: Settings) -> Iterator[FlaskClient]:
-    with fresh_wsgi_app() as app:
-        yield app.test_client()
-
-
-@pytest.fixture
-def rows(app_settings: Settings) -> Iterator[Callable[[], list[Row]]]:
-    with psycopg.connect(app_settings.postgres_dsn, autocommit=True, row_factory=dict_row) as connection:
-        yield lambda: connection.execute("SELECT * FROM webhook_events ORDER BY received_at").fetchall()
 
 
 def event(**changes: Any) -> bytes:
