@@ -31,11 +31,10 @@ COMPRESSION = 3  # a hundred mails of one kind become a hundredth of their size 
 
 JOINS_A_BATCH = "status = 'pending' AND crashes = 0 AND batch_id IS NULL AND outcome_unknown_at IS NULL"
 
-CLAIM = text(
-    f"""
+CLAIM = f"""
     WITH due AS MATERIALIZED (
         SELECT id FROM notifications
-        WHERE status IN ('pending', 'running') AND {JOINS_A_BATCH} AND {OVERDUE} ORDER BY sweep_at LIMIT :limit FOR UPDATE SKIP LOCKED
+        WHERE status IN ('pending', 'running') AND {OVERDUE} AND {{which}} ORDER BY sweep_at LIMIT :limit FOR UPDATE SKIP LOCKED
     ), batch AS (
         INSERT INTO email_batches (notification_ids, status, attempts, crashes, lease_token, lease_holder, lease_expires_at, sweep_at)
         SELECT array_agg(id), 'running', 1, 1, 1, :holder, now() + :lease, now() + :lease FROM due HAVING count(*) > 0 RETURNING id
@@ -46,8 +45,7 @@ CLAIM = text(
         FROM due, batch WHERE notifications.id = due.id RETURNING notifications.*
     )
     SELECT n.batch_id, n.lease_token, n.attempts, n.crashes, n.redrives, {SENDABLE}, false AS key_forgotten FROM n
-    """  # noqa: S608 - put together from this file and its siblings alone
-)
+"""  # noqa: S608 - put together from this file and its siblings alone
 FREEZE = text(
     """
     UPDATE email_batches SET notification_ids = :ids, body = :body, outcome_unknown_at = now()
@@ -112,12 +110,15 @@ def idempotency_key_of_batch(batch_id: UUID) -> str:
     return f"redrive-batch/{batch_id}"
 
 
-def claim_mails(session: Session, *, limit: int, holder: str, lease: timedelta) -> tuple[Claim, list[ClaimedMail]] | None:
+def claim_mails(session: Session, *, which: str, limit: int, holder: str, lease: timedelta) -> tuple[Claim, list[ClaimedMail]] | None:
     """Take the mails that wait longest for a new batch, whose first attempt is claimed with them; None if there are none.
 
-    A worker that dies before the batch is frozen leaves a batch without a request, whose mails then go on their own.
+    ``which`` is a condition that includes ``JOINS_A_BATCH``. A worker that dies before the batch is frozen leaves a batch without a
+    request, whose mails then go on their own.
     """
-    rows = session.execute(CLAIM, {"limit": limit, "holder": holder, "lease": lease, "held": MAILS_ARE_HELD}).all()
+    rows = session.execute(
+        text(CLAIM.replace("{which}", which)), {"limit": limit, "holder": holder, "lease": lease, "held": MAILS_ARE_HELD}
+    ).all()
     if not rows:
         return None
     mails = [ClaimedMail(Claim(row.id, *row[1:5]), Sendable(*row[5:])) for row in rows]

@@ -16,6 +16,8 @@ from models.storable import storable_text
 from models.work import CLAIMED, ENDED, SWEEP_AGAIN, Claim, Executor, WorkTable
 
 CLAIMS = "unnest(CAST(:ids AS uuid[]), CAST(:tokens AS bigint[])"  # the beginning of a table of claims, with more columns if wanted
+# Rows whose last attempt crashed are left to tasks of their own, where they crash alone.
+NEVER_CRASHED = "crashes = 0"
 # Whether row ``n`` belongs to the claim ``held``. Not ``status = 'running'``: the planner would then walk through all running rows.
 HELD = "n.id = held.id AND CASE WHEN n.status = 'running' THEN n.lease_token END = held.token"
 # Overdue for an outcome. Not the plain columns: the planner would then sort all due rows instead of following the index on ``sweep_at``.
@@ -37,19 +39,17 @@ class Deferral(NamedTuple):
     why: str
 
 
-def claim_overdue(table: WorkTable, connection: Executor, *, limit: int, holder: str, lease: timedelta) -> list[Claim]:
-    """Take the rows that wait longest; those whose last attempt crashed are left to tasks of their own, where they crash alone."""
-    statement = _statement(
-        table,
-        """
+def claim_overdue(table: WorkTable, connection: Executor, *, which: str, limit: int, holder: str, lease: timedelta) -> list[Claim]:
+    """Take the rows that wait longest of those that fit the condition ``which``."""
+    sql = """
         UPDATE {table} SET {claimed}
         WHERE id IN (
-            SELECT id FROM {table} WHERE status IN ('pending', 'running') AND crashes = 0 AND {overdue}
+            SELECT id FROM {table} WHERE status IN ('pending', 'running') AND {overdue} AND {which}
             ORDER BY sweep_at LIMIT :limit FOR UPDATE SKIP LOCKED)
         RETURNING id, lease_token, attempts, crashes - 1, redrives
-        """,
-    )
-    return [Claim(*row) for row in connection.execute(statement, {"limit": limit, "holder": holder, "lease": lease})]
+    """
+    values = {"limit": limit, "holder": holder, "lease": lease}
+    return [Claim(*row) for row in connection.execute(_statement(table, sql.replace("{which}", which)), values)]
 
 
 def count_overdue(table: WorkTable, connection: Executor, *, which: str, up_to: int) -> int:

@@ -28,10 +28,10 @@ from tasks.work_task import summary_of
 log = structlog.get_logger()
 
 
-def next_batch(*, size: int, holder: str) -> BatchAttempt | str | None:
+def next_batch(*, which: str, size: int, holder: str) -> BatchAttempt | str | None:
     """The first attempt at a new batch; ``empty`` if none of the mails that were due may leave now; None if none were due."""
     with transaction() as session:
-        claimed = claim_mails(session, limit=size, holder=holder, lease=_lease())
+        claimed = claim_mails(session, which=which, limit=size, holder=holder, lease=_lease())
     if claimed is None:
         return None
     claim, mails = claimed

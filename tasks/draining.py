@@ -23,12 +23,14 @@ from sqlalchemy.exc import DBAPIError
 from models.connection import transaction
 from models.email_batches import JOINS_A_BATCH
 from models.work import LeaseLostError
+from models.work_in_sets import NEVER_CRASHED
 from settings import get_settings
 from tasks import publishing
 from tasks.batch_attempt import BatchAttempt
 from tasks.batch_forming import next_batch
 from tasks.batch_sending import QUEUE, send_email_batch
 from tasks.celery_app import app
+from tasks.emails import urgent_kinds
 from tasks.emails.enqueueing import QUEUE as SINGLE_MAILS
 from tasks.envelope import Message
 from tasks.errors import Deferred
@@ -63,6 +65,7 @@ class Drain:
         self._clock = clock
         self._started = self._looked_at = clock()
         self._size = get_settings().email_batch_size
+        self._which = _which(self._size)
         self._stopped = False
         self.makes_room = False
 
@@ -95,7 +98,7 @@ class Drain:
         return True
 
     def _send_batch(self) -> bool:
-        attempt = next_batch(size=self._size, holder=self._holder)
+        attempt = next_batch(which=self._which, size=self._size, holder=self._holder)
         if isinstance(attempt, BatchAttempt):
             try:
                 attempt.run()
@@ -108,7 +111,7 @@ class Drain:
         return attempt is not None
 
     def _send_chunk(self) -> bool:
-        chunk = next_chunk(size=CHUNK, holder=self._holder)
+        chunk = next_chunk(which=self._which, size=CHUNK, holder=self._holder)
         held_back = chunk.run() if chunk else None
         if held_back is not None:
             raise held_back
@@ -183,7 +186,14 @@ def _messages() -> list[Message]:
 
 
 def _in_bulk() -> Bulk:
-    return Bulk("crashes = 0" if get_settings().email_batch_size == 1 else JOINS_A_BATCH, _messages)
+    return Bulk(_which(get_settings().email_batch_size), _messages)
+
+
+def _which(batch_size: int) -> str:
+    """The condition for the rows that leave here; all others, urgent ones too, get a message of their own."""
+    joined = NEVER_CRASHED if batch_size == 1 else JOINS_A_BATCH
+    urgent = ", ".join(f"'{name}'" for name in urgent_kinds())  # names of the shelf hold nothing but letters, digits and underscores
+    return f"{joined} AND notification_type NOT IN ({urgent})" if urgent else joined
 
 
 register_bulk("emails", _in_bulk)

@@ -21,11 +21,12 @@ EMBED = json.dumps({"callbacks": None, "errbacks": None, "chain": None, "chord":
 
 
 class Message(NamedTuple):
-    """One call of one task: what to run, with which ids, in which lane."""
+    """One call of one task: what to run, with which ids, in which lane, and whether before all that waits there."""
 
     task: str
     arguments: tuple[str, ...]
     queue: str
+    urgent: bool = False
 
 
 def encode(message: Message) -> str:
@@ -39,11 +40,11 @@ def encode(message: Message) -> str:
     }
 
 
-def encode_all(messages: Sequence[Message]) -> dict[str, list[str]]:
-    """Encoded messages by queue, in the order given."""
-    lanes: dict[str, list[str]] = {}
+def encode_all(messages: Sequence[Message]) -> dict[tuple[str, bool], list[str]]:
+    """Encoded messages by queue and urgency, in the order given."""
+    lanes: dict[tuple[str, bool], list[str]] = {}
     for message in messages:
-        lanes.setdefault(message.queue, []).append(encode(message))
+        lanes.setdefault((message.queue, message.urgent), []).append(encode(message))
     return lanes
 
 

@@ -21,6 +21,10 @@ from tasks.envelope import Message, encode_all
 
 log = structlog.get_logger()
 
+WITHOUT_MESSAGES = frozenset({"emails"})  # the sweep lets these leave many at once
+LONG_QUEUE = 1_000
+LEFT_ALONE_SECONDS = 1.0
+
 
 class Doorbell(Protocol):
     """Whatever takes messages without raising: the direct publisher below, or the web process's background thread."""
@@ -29,28 +33,43 @@ class Doorbell(Protocol):
 
 
 class RedisDoorbell:
-    """Pushes at once, within ``timeout_seconds``; after a failure it stays silent for ``pause_seconds``."""
+    """Pushes at once, within ``timeout_seconds``; after a failure it stays silent for ``pause_seconds``.
+
+    Where many rows leave without messages of their own (``WITHOUT_MESSAGES``) a long queue is left as it is for a second: what waits
+    there would only find its row done.
+    """
 
     def __init__(self, client: redis.Redis, *, pause_seconds: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._pause_seconds = pause_seconds
         self._clock = clock
         self._silent_until = 0.0
+        self._long_until: dict[str, float] = {}
 
     def publish(self, messages: Sequence[Message]) -> bool:
         """Push all messages in one round trip; False if Redis is away (nobody has to do anything then)."""
-        if not messages or self._clock() < self._silent_until:
-            return not messages
+        wanted = [message for message in messages if message.urgent or self._clock() >= self._long_until.get(message.queue, 0)]
+        if not wanted or self._clock() < self._silent_until:
+            return not wanted
         try:
-            pipeline = self._client.pipeline(transaction=False)
-            for queue, elements in encode_all(messages).items():
-                pipeline.lpush(queue, *elements)
-            pipeline.execute()
+            self._push(wanted)
         except redis.RedisError as error:
             self._silent_until = self._clock() + self._pause_seconds
-            log.warning("doorbell.silent", messages=len(messages), error=type(error).__name__, pause_seconds=self._pause_seconds)
+            log.warning("doorbell.silent", messages=len(wanted), error=type(error).__name__, pause_seconds=self._pause_seconds)
             return False
         return True
+
+    def _push(self, messages: Sequence[Message]) -> None:
+        pipeline = self._client.pipeline(transaction=False)
+        lanes = encode_all(messages)
+        for (queue, urgent), elements in lanes.items():
+            if urgent:
+                pipeline.rpush(queue, *elements)  # the end that is taken from
+            else:
+                pipeline.lpush(queue, *elements)
+        for (queue, _), length in zip(lanes, pipeline.execute(), strict=True):
+            if queue in WITHOUT_MESSAGES and length >= LONG_QUEUE:
+                self._long_until[queue] = self._clock() + LEFT_ALONE_SECONDS
 
 
 def redis_client(*, timeout_seconds: float) -> redis.Redis:

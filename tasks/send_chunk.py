@@ -88,10 +88,11 @@ class SendChunk:
         return round((time.monotonic() - self._started) * 1000)
 
 
-def next_chunk(*, size: int, holder: str) -> SendChunk | None:
+def next_chunk(*, which: str, size: int, holder: str) -> SendChunk | None:
     """An attempt at the mails that wait longest; None if none are due."""
+    lease = timedelta(seconds=get_settings().lease_seconds)
     with transaction() as session:
-        claims = claim_overdue(NOTIFICATIONS, session, limit=size, holder=holder, lease=timedelta(seconds=get_settings().lease_seconds))
+        claims = claim_overdue(NOTIFICATIONS, session, which=which, limit=size, holder=holder, lease=lease)
     return SendChunk(claims) if claims else None
 
 

@@ -14,7 +14,7 @@ from models.notifications import NOTIFICATIONS, load_notification
 from models.schema import Json
 from models.work import Claim, WorkTable
 from tasks.celery_app import app
-from tasks.emails import EmailKind, kind_names, kind_of
+from tasks.emails import EmailKind, kind_names, kind_of, urgent_kinds
 from tasks.emails.enqueueing import QUEUE
 from tasks.envelope import Message
 from tasks.mail_provider import mails_wanted
@@ -74,7 +74,7 @@ def task_of(kind_name: str) -> EmailTask:
 
 def message_for(kind_name: str, notification_id: UUID) -> Message:
     """The message that lets the kind's own task send this one."""
-    return Message(task_of(kind_name).name, (str(notification_id),), QUEUE)
+    return Message(task_of(kind_name).name, (str(notification_id),), QUEUE, kind_name in urgent_kinds())
 
 
 def _messages(session: Session, notification_ids: list[UUID]) -> list[Message]:

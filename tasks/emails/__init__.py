@@ -19,13 +19,15 @@ _kinds: dict[str, EmailKind] = {}
 class EmailKind:
     """One kind of email: what it is made from, its subject (a line of Jinja), how often it is retried, and what it looks like.
 
-    The body is rendered from ``<name>.html`` and ``<name>.txt`` in ``templates``; ``sample`` is what the preview shows.
+    The body is rendered from ``<name>.html`` and ``<name>.txt`` in ``templates``; ``sample`` is what the preview shows. An ``urgent``
+    one, which somebody waits for, leaves before all others, on its own.
     """
 
     name: str
     subject: str
     retries: int
     sample: Parameters
+    urgent: bool = False
     templates: Path = TEMPLATES
 
     @property
@@ -56,6 +58,11 @@ def kind_of(name: str) -> EmailKind:
         return _kinds[name]
     except KeyError:
         raise UnknownKind(name, known=kind_names()) from None
+
+
+def urgent_kinds() -> list[str]:
+    """The kinds that leave before all others."""
+    return [name for name in kind_names() if _kinds[name].urgent]
 
 
 def kind_names() -> list[str]:

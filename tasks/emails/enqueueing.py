@@ -62,7 +62,7 @@ def enqueue(
     }
     notification_id = _queue(session, kind, values)
     if rings:
-        publish_after_commit(session, Message(kind.task_name, (str(notification_id),), QUEUE))
+        publish_after_commit(session, Message(kind.task_name, (str(notification_id),), QUEUE, kind.urgent))
     return notification_id
 
 

@@ -21,6 +21,7 @@ MAGIC_LINK = register(
         name="magic_link",
         subject="Your sign-in link for {{ shop_name }}",
         retries=3,
+        urgent=True,
         sample=MagicLink(name="Alan Turing", url=HttpUrl("https://shop.example.com/sign-in/9f2c4b7ae1d04c55"), expires_in_minutes=15),
     )
 )
