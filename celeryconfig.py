@@ -72,11 +72,11 @@ worker_redirect_stdouts = False
 
 # --- beat ----------------------------------------------------------------------------------------------------------------------
 beat_schedule = schedule_for(sweep_every=timedelta(seconds=_settings.sweep_seconds))
-beat_scheduler = "tasks.leader_beat:LeaderScheduler"
+beat_scheduler = "tasks.worker.leader_beat:LeaderScheduler"
 beat_max_loop_interval = 5  # standby, takeover and shutdown react within this
 beat_enable_remote_control = True  # `celery inspect ping -d celerybeat@host` is its liveness probe
 timezone = "UTC"  # a local zone skips half-hourly runs in the night when clocks change
 enable_utc = True
 
 # --- the parts of Celery that Redrive hardens ----------------------------------------------------------------------------------
-worker_consumer = "tasks.consumer:DeadLetterConsumer"
+worker_consumer = "tasks.worker.consumer:DeadLetterConsumer"

@@ -16,7 +16,7 @@ from models.notifications import Notification
 from settings import get_settings
 from tasks.emails import kind_of
 from tasks.emails.rendering import render
-from tasks.resend_client import PooledClient
+from tasks.mail.resend_client import PooledClient
 
 app = Celery("usual", broker=get_settings().redis_url)
 app.conf.update(task_ignore_result=True, task_acks_late=True, worker_prefetch_multiplier=int(os.environ.get("PREFETCH", "4")))

@@ -19,8 +19,8 @@ from tasks.emails.errors import UnknownKind
 from tasks.emails.parameters import known_time_zone
 from tasks.emails.preview import Width, preview_page
 from tasks.emails.rendering import render
-from tasks.provider_circuit import circuit
-from tasks.provider_gate import gate
+from tasks.mail.provider_circuit import circuit
+from tasks.mail.provider_gate import gate
 
 
 def _time_zone(_context: click.Context, _parameter: click.Parameter, name: str) -> str:

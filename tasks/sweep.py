@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from models.connection import transaction
 from models.heartbeats import beat
 from tasks.errors import ProviderAway
-from tasks.hardening import HardenedTask
+from tasks.worker.hardening import HardenedTask
 
 log = structlog.get_logger()
 

@@ -26,7 +26,7 @@ from models.work import Claim, LeaseLostError, WorkTable
 from settings import get_settings
 from tasks.backoff import retry_delay
 from tasks.errors import Deferred, MalformedRowId, PermanentFailure, RetryLater
-from tasks.hardening import HardenedTask
+from tasks.worker.hardening import HardenedTask
 
 log = structlog.get_logger()
 

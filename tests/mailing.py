@@ -9,7 +9,7 @@ from models.connection import transaction
 from models.notification_event_logs import NotificationEventLog
 from models.notifications import NOTIFICATIONS, Notification, load_notification
 from models.work import Claim
-from tasks.send_attempt import SendAttempt
+from tasks.mail.send_attempt import SendAttempt
 
 
 def claim(notification_id: UUID) -> Claim:

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from models.delivery_reports import fail_after_acceptance
 from tasks.dead_letters import record_dead_work
 from tasks.errors import PermanentFailure, RetryLater
+from tasks.mail.sending import task_of
 from tasks.resend_events import Report, handles
-from tasks.sending import task_of
 
 
 class FailedAtProvider(PermanentFailure):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from tasks.disputes import read_dispute
-from tasks.money_back import take_report
+from tasks.shop.disputes import read_dispute
+from tasks.shop.money_back import take_report
 from tasks.stripe_events import StripeEvent, handles
 
 

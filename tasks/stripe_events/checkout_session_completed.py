@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from tasks.checkout_sessions import complete_or_await
+from tasks.shop.checkout_sessions import complete_or_await
 from tasks.stripe_events import StripeEvent, handles
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from tasks.checkout_sessions import cancel
+from tasks.shop.checkout_sessions import cancel
 from tasks.stripe_events import StripeEvent, handles
 
 

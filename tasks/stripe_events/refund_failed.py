@@ -5,10 +5,10 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from models.payment_reports import NewReport
-from tasks.money_back import take_report
-from tasks.purchase_errors import MalformedEvent
+from tasks.shop.money_back import take_report
+from tasks.shop.purchase_errors import MalformedEvent
+from tasks.shop.stripe_objects import occurred_at, optional_id, required_amount, required_id
 from tasks.stripe_events import StripeEvent, handles
-from tasks.stripe_objects import occurred_at, optional_id, required_amount, required_id
 
 
 @handles("refund.failed")

@@ -14,7 +14,7 @@ import resend
 import stripe
 
 from simulator.control import SimulatorClient
-from tasks.resend_client import PooledClient
+from tasks.mail.resend_client import PooledClient
 
 OTHER_SERVER = os.environ.get("CONTRACT_RESEND_URL")
 SENDER = os.environ.get("CONTRACT_RESEND_FROM", "Contract <shop@example.com>")

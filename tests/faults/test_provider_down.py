@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simulator.script import Rule, cut_before, fails
-from tasks.provider_circuit import State, circuit
+from tasks.mail.provider_circuit import State, circuit
 from tests.eventually import eventually
 from tests.faults.conftest import Measure, StartAll
 from tests.faults.storefront import Storefront

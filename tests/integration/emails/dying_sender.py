@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from models.notification_sending import Taken
-from tasks.send_attempt import SendAttempt
+from tasks.mail.send_attempt import SendAttempt
 
 DIED = Path(os.environ["HOME"]) / "died"
 _note_sent = SendAttempt._note_sent

@@ -14,13 +14,13 @@ import redis
 from local.redis_server import RedisServer
 from simulator.control import SimulatorClient
 from simulator.script import Rule, fails
-from tasks import mail_provider
 from tasks.errors import Deferred
-from tasks.provider_circuit import FAILURES, OPEN, PROBE, CircuitOpen, ProviderCircuit, State, circuit
-from tasks.provider_gate import LONGEST_SLEEP, MARGIN, SPREAD, GateClosed, ProviderGate, gate, rate_in
+from tasks.mail import mail_provider
+from tasks.mail.provider_circuit import FAILURES, OPEN, PROBE, CircuitOpen, ProviderCircuit, State, circuit
+from tasks.mail.provider_gate import LONGEST_SLEEP, MARGIN, SPREAD, GateClosed, ProviderGate, gate, rate_in
+from tasks.mail.resend_errors import NoClearAnswer
+from tasks.mail.send_attempt import SendAttempt
 from tasks.publishing import redis_client
-from tasks.resend_errors import NoClearAnswer
-from tasks.send_attempt import SendAttempt
 from tests.eventually import eventually
 from tests.mailing import attempt, claim, put_back, row_of
 

@@ -11,8 +11,8 @@ from settings import get_settings
 from simulator.control import SimulatorClient
 from simulator.script import Action, Rule, bad_gateway, cut_after, cut_before, fails, not_json, without_id
 from tasks.errors import Deferred, OutcomeUnknown, PermanentFailure, RetryLater
-from tasks.mail_provider import Mail, send
-from tasks.resend_errors import (
+from tasks.mail.mail_provider import Mail, send
+from tasks.mail.resend_errors import (
     DomainNotVerified,
     HeldBySecurityCheck,
     IdempotencyConflict,
@@ -50,7 +50,7 @@ def provider(simulator_process: SimulatorClient, monkeypatch: pytest.MonkeyPatch
     simulator_process.reset()
     monkeypatch.setenv("RESEND_API_URL", simulator_process.resend_api_url)
     monkeypatch.setenv("RESEND_API_KEY", "re_test")
-    monkeypatch.setattr("tasks.mail_provider.get_settings", get_settings.__wrapped__)
+    monkeypatch.setattr("tasks.mail.mail_provider.get_settings", get_settings.__wrapped__)
     return simulator_process
 
 

@@ -11,8 +11,8 @@ import pytest
 import redis
 
 from simulator.control import SimulatorClient
+from tasks.mail.recipient_limit import RecipientLimit, RecipientLimited
 from tasks.publishing import redis_client
-from tasks.recipient_limit import RecipientLimit, RecipientLimited
 from tests.mailing import attempt, log_of, row_of
 
 Promise = Callable[..., UUID]
@@ -69,7 +69,7 @@ def test_a_mail_over_the_limit_is_deferred_not_dropped_and_not_an_attempt(
     promise: Promise, mail_server: SimulatorClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limit = RecipientLimit(redis_client(timeout_seconds=1), 2)
-    monkeypatch.setattr("tasks.before_sending.recipient_limit", lambda: limit)
+    monkeypatch.setattr("tasks.mail.before_sending.recipient_limit", lambda: limit)
     sent = [promise(), promise()]
     assert [attempt(notification_id) for notification_id in sent] == ["sent", "sent"]
     third = promise()

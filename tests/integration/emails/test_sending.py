@@ -19,16 +19,16 @@ from models.work import LeaseLostError
 from settings import Settings, get_settings
 from simulator.control import SimulatorClient
 from simulator.script import Action, Rule, cut_after, cut_before, fails, without_id
-from tasks import mail_provider
 from tasks.emails import kind_names, kind_of
 from tasks.errors import OutcomeUnknown
-from tasks.resend_errors import (
+from tasks.mail import mail_provider
+from tasks.mail.resend_errors import (
     IdempotencyConflict,
     InvalidRecipient,
     NoClearAnswer,
     RateLimited,
 )
-from tasks.send_attempt import SendAttempt
+from tasks.mail.send_attempt import SendAttempt
 from tests.mailing import attempt, claim, log_of, put_back, row_of
 
 Promise = Callable[..., UUID]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-import tasks.sending
+import tasks.mail.sending
 import tasks.stripe_webhooks  # noqa: F401 - registers the tasks, as its neighbour does
 from models.connection import transaction
 from tasks.celery_app import app

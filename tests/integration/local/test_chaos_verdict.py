@@ -19,7 +19,7 @@ from models.webhook_inbox import IncomingEvent, store_events
 from settings import Settings
 from simulator.control import SimulatorClient
 from simulator.stripe_events import encode_event
-from tasks.sending import task_of
+from tasks.mail.sending import task_of
 from tasks.stripe_webhooks import process_stripe_webhook
 
 Done = tuple[Story, Records]

@@ -15,8 +15,8 @@ from models.connection import connect_directly
 from settings import Settings
 from simulator.control import SimulatorClient
 from tasks.envelope import Message
-from tasks.notification_listener import NotificationListener, SweepRinger
 from tasks.publishing import publish, queue_length
+from tasks.worker.notification_listener import NotificationListener, SweepRinger
 from tests.eventually import eventually
 from tests.fixtures.processes import ProcfileProcessFactory
 

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from models.credit_entries import credit_balance
 from models.users import find_or_add_user
 from simulator.stripe_events import override
-from tasks.purchase_completion import complete_stripe_lead_purchase
-from tasks.purchase_errors import AmountMismatch, PaidTwice, UnknownPurchase, WrongKind
+from tasks.shop.purchase_completion import complete_stripe_lead_purchase
+from tasks.shop.purchase_errors import AmountMismatch, PaidTwice, UnknownPurchase, WrongKind
 from tests.shop import add_leads, buy_credits, buy_leads, buy_products, emails, failures, handle, purchase_now, sale_of, told
 
 

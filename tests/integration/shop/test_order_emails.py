@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy.orm import Session
 
 from models.credit_entries import add_credits
-from tasks.order_emails import enqueue_purchase_confirmation, enqueue_refund_notification, enqueue_welcome_email
-from tasks.purchase_errors import UnknownPurchase
+from tasks.shop.order_emails import enqueue_purchase_confirmation, enqueue_refund_notification, enqueue_welcome_email
+from tasks.shop.purchase_errors import UnknownPurchase
 from tests.shop import buy_credits, buy_products, emails, handle, purchase_now, sale_of, told
 
 

@@ -44,7 +44,7 @@ def test_production_writes_one_json_object_a_line_whoever_speaks(production: Set
     stream = io.StringIO()
     configure_logging(settings=production, stream=stream)
 
-    structlog.get_logger("tasks.sending").info("email.attempted", attempt=1, error=None)
+    structlog.get_logger("tasks.mail.sending").info("email.attempted", attempt=1, error=None)
     logging.getLogger("some.library").warning("to %s", "a@example.com")
     try:
         raise ValueError("b@example.com")  # noqa: TRY301
@@ -61,7 +61,7 @@ def test_production_writes_one_json_object_a_line_whoever_speaks(production: Set
 def test_development_writes_lines_for_people(development: Settings) -> None:
     stream = io.StringIO()
     configure_logging(settings=development, stream=stream)
-    structlog.get_logger("tasks.sending").info("email.attempted", attempt=1)
+    structlog.get_logger("tasks.mail.sending").info("email.attempted", attempt=1)
     assert "email.attempted" in stream.getvalue()
     assert "attempt=1" in stream.getvalue()
 

@@ -14,11 +14,12 @@ import pytest
 
 import tasks.emails.shelf  # noqa: F401 - fills the shelf
 from settings import Settings
-from tasks import emails, sending
+from tasks import emails
 from tasks.celery_app import app
 from tasks.emails import EmailKind, kind_names, kind_of, register
 from tasks.emails.kinds.welcome import WELCOME, Welcome
 from tasks.emails.rendering import render
+from tasks.mail import sending
 from tasks.shelves import fill
 
 SETTINGS = Settings.from_environment({"DATABASE_URL": "postgres://x/x", "REDIS_URL": "redis://x"})

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from simulator.stripe_events import Sale, override
-from tasks.purchase_errors import MalformedEvent
+from tasks.shop.purchase_errors import MalformedEvent
 from tests.shop import handle, told
 
 NO_DATABASE = Session()  # whoever used it would fail: a malformed event must not get that far

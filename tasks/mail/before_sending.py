@@ -20,8 +20,8 @@ from tasks.emails.last_check import Leaving, no_longer_wanted
 from tasks.emails.rendering import render
 from tasks.errors import OutcomeUnknown
 from tasks.finishing import resolve_all
-from tasks.mail_provider import Mail
-from tasks.recipient_limit import recipient_limit
+from tasks.mail.mail_provider import Mail
+from tasks.mail.recipient_limit import recipient_limit
 
 TOO_LATE = (
     "This mail may already have been sent: an attempt more than 24 hours ago has no known outcome, and the provider no longer"

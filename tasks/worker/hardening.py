@@ -26,7 +26,7 @@ class HardenedTask(Task):  # type: ignore[misc]  # Celery ships no types
 
     abstract = True
     default_retry_delay = 2
-    Request = "tasks.worker_requests:HardenedRequest"
+    Request = "tasks.worker.worker_requests:HardenedRequest"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the task body."""
@@ -82,8 +82,8 @@ def harden(app: Celery) -> None:
     """Install everything above into the app."""
     billiard.pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = CONFIRMATION_TENTHS
     app.steps["consumer"].add(VisibilityHeartbeat)
-    app.steps["consumer"].add("tasks.canary:Canary")
-    app.steps["worker"].add("tasks.soft_shutdown:SoftShutdown")
+    app.steps["consumer"].add("tasks.worker.canary:Canary")
+    app.steps["worker"].add("tasks.worker.soft_shutdown:SoftShutdown")
     worker_process_init.connect(_after_fork, weak=False)
 
 

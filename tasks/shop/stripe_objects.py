@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from tasks.purchase_errors import MalformedEvent
+from tasks.shop.purchase_errors import MalformedEvent
 from tasks.stripe_events import StripeEvent
 
 LARGEST_AMOUNT = 10**15

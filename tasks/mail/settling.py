@@ -15,8 +15,8 @@ from models.work import Claim
 from models.work_in_sets import Deferral, defer_all
 from tasks.dead_letters import bury_work
 from tasks.errors import Deferred
-from tasks.send_attempt import Failure, note_failures
-from tasks.sending import task_of
+from tasks.mail.send_attempt import Failure, note_failures
+from tasks.mail.sending import task_of
 from tasks.work_task import WorkTask
 
 log = structlog.get_logger()

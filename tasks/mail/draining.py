@@ -26,22 +26,22 @@ from models.work import LeaseLostError
 from models.work_in_sets import NEVER_CRASHED
 from settings import get_settings
 from tasks import publishing
-from tasks.batch_attempt import BatchAttempt
-from tasks.batch_forming import next_batch
-from tasks.batch_sending import QUEUE, send_email_batch
 from tasks.celery_app import app
 from tasks.emails import urgent_kinds
 from tasks.emails.enqueueing import QUEUE as SINGLE_MAILS
 from tasks.envelope import Message
 from tasks.errors import Deferred
-from tasks.hardening import HardenedTask
-from tasks.mail_provider import mails_wanted
-from tasks.provider_gate import gate
+from tasks.mail.batch_attempt import BatchAttempt
+from tasks.mail.batch_forming import next_batch
+from tasks.mail.batch_sending import QUEUE, send_email_batch
+from tasks.mail.mail_provider import mails_wanted
+from tasks.mail.provider_gate import gate
+from tasks.mail.send_chunk import next_chunk
+from tasks.mail.settling import settle
 from tasks.recovery import Bulk, register_bulk
-from tasks.send_chunk import next_chunk
-from tasks.settling import settle
 from tasks.webhook_messages import QUEUE as WEBHOOKS
 from tasks.work_task import holder_of
+from tasks.worker.hardening import HardenedTask
 
 log = structlog.get_logger()
 

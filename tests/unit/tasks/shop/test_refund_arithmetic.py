@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.refund_arithmetic import credits_left, dispute_of, refunded_cents
+from tasks.shop.refund_arithmetic import credits_left, dispute_of, refunded_cents
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 

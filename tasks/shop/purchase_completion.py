@@ -24,9 +24,9 @@ from models.purchases import (
     undelivered_items,
 )
 from models.users import find_or_add_user
-from tasks.money_back import apply_reports
-from tasks.order_emails import enqueue_purchase_confirmation, enqueue_welcome_email
-from tasks.purchase_errors import AmountMismatch, PaidTwice, UnknownPurchase, WrongKind
+from tasks.shop.money_back import apply_reports
+from tasks.shop.order_emails import enqueue_purchase_confirmation, enqueue_welcome_email
+from tasks.shop.purchase_errors import AmountMismatch, PaidTwice, UnknownPurchase, WrongKind
 
 log = structlog.get_logger()
 

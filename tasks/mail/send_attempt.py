@@ -16,12 +16,12 @@ from models.connection import transaction
 from models.notification_event_logs import LogLine, write_log
 from models.notification_sending import Content, Sendable, Taken, finish_sent, freeze, note_not_taken, read_for_sending
 from models.work import Claim, LeaseLostError
-from tasks import mail_provider
-from tasks.before_sending import as_mail, end_unwanted, prepare
 from tasks.errors import Deferred, RedriveError
 from tasks.finishing import resolve_all
-from tasks.mail_provider import Mail
-from tasks.resend_errors import NotTaken
+from tasks.mail import mail_provider
+from tasks.mail.before_sending import as_mail, end_unwanted, prepare
+from tasks.mail.mail_provider import Mail
+from tasks.mail.resend_errors import NotTaken
 
 log = structlog.get_logger()
 

@@ -19,13 +19,13 @@ from models.notifications import NOTIFICATIONS
 from models.work import Claim
 from models.work_in_sets import claim_overdue, hand_over_all
 from settings import get_settings
-from tasks.before_sending import Prepared, end_unwanted, prepare
 from tasks.errors import Deferred
 from tasks.finishing import resolve_all
+from tasks.mail.before_sending import Prepared, end_unwanted, prepare
+from tasks.mail.send_attempt import Failure, hand_over
+from tasks.mail.sending import message_for
+from tasks.mail.settling import settle_mails
 from tasks.publishing import publish_after_commit
-from tasks.send_attempt import Failure, hand_over
-from tasks.sending import message_for
-from tasks.settling import settle_mails
 from tasks.work_task import summary_of
 
 log = structlog.get_logger()

@@ -17,9 +17,9 @@ from tasks.celery_app import app
 from tasks.emails import EmailKind, kind_names, kind_of, urgent_kinds
 from tasks.emails.enqueueing import QUEUE
 from tasks.envelope import Message
-from tasks.mail_provider import mails_wanted
+from tasks.mail.mail_provider import mails_wanted
+from tasks.mail.send_attempt import SendAttempt
 from tasks.recovery import Lane, register_lane
-from tasks.send_attempt import SendAttempt
 from tasks.work_task import WorkTask
 
 

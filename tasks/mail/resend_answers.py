@@ -14,8 +14,8 @@ from email.utils import parsedate_to_datetime
 import resend.exceptions
 
 from tasks.errors import PermanentFailure, RedriveError
-from tasks.resend_client import NeverConnectedError
-from tasks.resend_errors import (
+from tasks.mail.resend_client import NeverConnectedError
+from tasks.mail.resend_errors import (
     DomainNotVerified,
     HeldBySecurityCheck,
     IdempotencyConflict,

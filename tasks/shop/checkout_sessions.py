@@ -6,10 +6,10 @@ import structlog
 from sqlalchemy.orm import Session
 
 from models.purchases import Purchase, lock_purchase, mark_awaiting_payment, mark_cancelled
-from tasks.purchase_completion import Payment, complete_purchase, lock_payment_of
-from tasks.purchase_errors import MalformedEvent, UnknownPurchase
+from tasks.shop.purchase_completion import Payment, complete_purchase, lock_payment_of
+from tasks.shop.purchase_errors import MalformedEvent, UnknownPurchase
+from tasks.shop.stripe_objects import CheckoutSession, payment_status, read_checkout_session
 from tasks.stripe_events import StripeEvent
-from tasks.stripe_objects import CheckoutSession, payment_status, read_checkout_session
 
 log = structlog.get_logger()
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from models.payment_reports import NewReport
-from tasks.purchase_errors import MalformedEvent
+from tasks.shop.purchase_errors import MalformedEvent
+from tasks.shop.stripe_objects import occurred_at, optional_amount, optional_id, required_id
 from tasks.stripe_events import StripeEvent
-from tasks.stripe_objects import occurred_at, optional_amount, optional_id, required_id
 
 
 def read_dispute(event: StripeEvent, kind: Literal["dispute_opened", "dispute_closed"]) -> NewReport:

@@ -31,13 +31,13 @@ from models.notifications import NOTIFICATIONS
 from models.work import Claim, LeaseLostError
 from models.work_in_sets import Deferral, defer_all
 from settings import get_settings
-from tasks import mail_provider
-from tasks.before_sending import TOO_LATE
 from tasks.errors import Deferred, OutcomeUnknown, PermanentFailure, RetryLater
 from tasks.finishing import resolve_all
-from tasks.mail_provider import BatchAnswer
-from tasks.resend_errors import NotTaken, RateLimited, RefusedByProvider
-from tasks.send_attempt import Clock, Failure
+from tasks.mail import mail_provider
+from tasks.mail.before_sending import TOO_LATE
+from tasks.mail.mail_provider import BatchAnswer
+from tasks.mail.resend_errors import NotTaken, RateLimited, RefusedByProvider
+from tasks.mail.send_attempt import Clock, Failure
 
 log = structlog.get_logger()
 

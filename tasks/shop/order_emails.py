@@ -14,7 +14,7 @@ from models.purchases import Purchase, PurchaseItem, items_of, load_purchase, un
 from models.schema import Json
 from models.users import User
 from tasks.emails.enqueueing import enqueue
-from tasks.purchase_errors import UnknownPurchase
+from tasks.shop.purchase_errors import UnknownPurchase
 
 NAMED_IN_NOTE = 10
 

@@ -14,11 +14,11 @@ from resend.exceptions import NoContentError, ResendError
 from resend.request import Request
 
 from settings import get_settings
-from tasks.provider_circuit import State, circuit
-from tasks.provider_gate import LONGEST_SLEEP, gate
-from tasks.resend_answers import translate, without_addresses
-from tasks.resend_client import Observer, PooledClient
-from tasks.resend_errors import NoClearAnswer, QuotaExceeded, RateLimited
+from tasks.mail.provider_circuit import State, circuit
+from tasks.mail.provider_gate import LONGEST_SLEEP, gate
+from tasks.mail.resend_answers import translate, without_addresses
+from tasks.mail.resend_client import Observer, PooledClient
+from tasks.mail.resend_errors import NoClearAnswer, QuotaExceeded, RateLimited
 
 SERVER_ERROR = 500
 
@@ -79,7 +79,7 @@ def mails_wanted() -> int | None:
 
 
 def send(mail: Mail) -> str:
-    """The provider's id of the mail that it took; raises one of ``tasks.resend_errors``."""
+    """The provider's id of the mail that it took; raises one of ``tasks.mail.resend_errors``."""
     answer = _ask(lambda: resend.Emails.send(_parameters(mail), {"idempotency_key": mail.idempotency_key}))
     return _id_in(answer)
 
@@ -90,7 +90,7 @@ def encode_batch(mails: Sequence[Mail]) -> bytes:
 
 
 def send_batch(body: bytes, size: int, *, idempotency_key: str) -> BatchAnswer:
-    """What the provider says of each of the ``size`` mails in ``body``; raises one of ``tasks.resend_errors`` if it took none.
+    """What the provider says of each of the ``size`` mails in ``body``; raises one of ``tasks.mail.resend_errors`` if it took none.
 
     The SDK would encode the mails anew; what is frozen are bytes, so they go past its own ``resend.Batch``.
     """

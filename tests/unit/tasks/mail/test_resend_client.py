@@ -8,7 +8,7 @@ import pytest
 import requests
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 
-from tasks.resend_client import PooledClient, _never_connected
+from tasks.mail.resend_client import PooledClient, _never_connected
 
 URL = "http://127.0.0.1:1"
 
@@ -27,7 +27,7 @@ def test_a_thread_keeps_its_session_and_shares_it_with_nobody() -> None:
 def test_a_forked_child_does_not_use_its_parents_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     client = PooledClient()
     parents = client._session(URL)
-    monkeypatch.setattr("tasks.resend_client.os.getpid", lambda: -1)
+    monkeypatch.setattr("tasks.mail.resend_client.os.getpid", lambda: -1)
     assert client._session(URL) is not parents
 
 

@@ -15,14 +15,14 @@ from models.notifications import NOTIFICATIONS
 from models.work import Claim
 from models.work_in_sets import hand_over_all
 from settings import get_settings
-from tasks import mail_provider
-from tasks.batch_attempt import BatchAttempt
-from tasks.before_sending import Prepared, as_mail, end_unwanted, prepare
 from tasks.errors import Deferred
+from tasks.mail import mail_provider
+from tasks.mail.batch_attempt import BatchAttempt
+from tasks.mail.before_sending import Prepared, as_mail, end_unwanted, prepare
+from tasks.mail.send_attempt import Failure
+from tasks.mail.sending import message_for
+from tasks.mail.settling import settle_mails
 from tasks.publishing import publish_after_commit
-from tasks.send_attempt import Failure
-from tasks.sending import message_for
-from tasks.settling import settle_mails
 from tasks.work_task import summary_of
 
 log = structlog.get_logger()

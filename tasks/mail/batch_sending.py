@@ -14,11 +14,11 @@ from models.notification_sending import kinds_of
 from models.notifications import NOTIFICATIONS
 from models.work import Claim, WorkTable
 from models.work_in_sets import Ending, finish_all
-from tasks.batch_attempt import BatchAttempt
 from tasks.celery_app import app
 from tasks.envelope import Message
+from tasks.mail.batch_attempt import BatchAttempt
+from tasks.mail.sending import task_of
 from tasks.recovery import Lane, register_lane
-from tasks.sending import task_of
 from tasks.work_task import WorkTask, summary_of
 
 QUEUE = "batches"

@@ -13,8 +13,8 @@ from models.credit_entries import add_credits, credits_of_purchase
 from models.failed_operations import record_failure, resolve_operation
 from models.payment_reports import NewReport, PaymentReport, add_report, lock_payment, mark_applied, payment_intent_of_charge, reports_of
 from models.purchases import Purchase, items_of, lock_purchase, mark_disputed, mark_refunded, undelivered_items
-from tasks.order_emails import enqueue_refund_notification
-from tasks.refund_arithmetic import credits_left, dispute_of, refunded_cents
+from tasks.shop.order_emails import enqueue_refund_notification
+from tasks.shop.refund_arithmetic import credits_left, dispute_of, refunded_cents
 
 log = structlog.get_logger()
 

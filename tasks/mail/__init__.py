@@ -1,0 +1,1 @@
+"""How emails leave through Resend, one by one or in batches, and what holds them back."""

@@ -1,0 +1,1 @@
+"""What events mean for purchases: completion, money back, disputes, and the emails of an order."""
