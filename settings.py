@@ -23,8 +23,11 @@ DEVELOPMENT_SECRETS = {
 REQUIRED_IN_PRODUCTION = ("DATABASE_URL", "REDIS_URL", "EMAIL_FROM", *DEVELOPMENT_SECRETS)
 
 
-class SettingsError(Exception):
-    """The environment is not usable; the message names every variable that is missing or malformed."""
+class SettingsError(SystemExit):
+    """The environment is not usable; the message names every variable that is missing or malformed.
+
+    It ends the process that asked, whichever it is: celery, granian and alembic would hide the message behind a traceback.
+    """
 
 
 class Settings(BaseModel):

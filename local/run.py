@@ -23,7 +23,7 @@ from local.readiness import checks, until_ready
 from local.seed import seed
 from local.servers import FOLDER, PROJECT, VARIABLES, held_locks, leave, local_urls
 from local.supervisor import Supervisor
-from settings import SettingsError, get_settings
+from settings import get_settings
 
 SIMULATOR = "simulator"
 ONE_WISH_SECONDS = 1.0  # make passes on a SIGTERM that its whole group got: the same wish heard twice
@@ -108,8 +108,11 @@ def main() -> None:
             asyncio.run(run(environ, folder))
             leave()
             print(f"Redrive has stopped; its data stays in {folder}")
-    except (LocalServerError, SettingsError) as error:
+    except LocalServerError as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:  # while the servers start; later it is a wish that `run` hears
+        leave()
+        sys.exit("\nStopped before everything was started")
 
 
 def _only_run_in(folder: Path) -> FileIO:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from settings import SettingsError, secrets_in, settings_without_servers
+from settings import secrets_in, settings_without_servers
 from simulator.account import Options
 from simulator.script import Receiver, ResendScript
 from simulator.server import LOOPBACK, serve
@@ -28,10 +28,7 @@ def main(port: int | None, data_folder: Path | None, web_url: str | None, *, aut
     """An offline Stripe and Resend with an inbox page, for development, demos and tests."""
     if os.environ.get("REDRIVE_ENV", "").strip() == "production":
         sys.exit("The simulator does not run with REDRIVE_ENV=production: it would swallow real mail.")
-    try:
-        settings = settings_without_servers()
-    except SettingsError as error:
-        sys.exit(str(error))
+    settings = settings_without_servers()
     address = urlsplit(settings.simulator_url)
     if address.hostname not in LOOPBACK:
         sys.exit(f"The simulator listens on loopback only, and SIMULATOR_URL names {address.hostname}.")

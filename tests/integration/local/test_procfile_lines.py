@@ -8,7 +8,10 @@ import subprocess
 import pytest
 import requests
 
-from tests.eventually import HopelessError, eventually
+from local.ports import free_port
+from local.procfile import PROCFILE, read_procfile, shell_command
+from settings import REQUIRED_IN_PRODUCTION
+from tests.eventually import eventually
 from tests.fixtures.processes import ProcfileProcessFactory
 
 PRODUCTION = {
@@ -45,10 +48,16 @@ def test_flower_shows_nothing_without_a_login(procfile_process: ProcfileProcessF
     assert process.stop() == 0
 
 
-@pytest.mark.parametrize("missing", ["FLOWER_BASIC_AUTH", "STRIPE_WEBHOOK_SECRET"])
-def test_production_does_not_start_flower_without_its_secrets(missing: str, procfile_process: ProcfileProcessFactory) -> None:
-    with pytest.raises(HopelessError, match=f"{missing} is missing"):
-        procfile_process("flower", PRODUCTION | {missing: ""})
+@pytest.mark.parametrize("name", read_procfile())
+def test_no_process_starts_in_production_without_its_settings_and_each_is_named(name: str, app_environment: dict[str, str]) -> None:
+    environ = {"PATH": app_environment["PATH"], "REDRIVE_ENV": "production", "PORT": str(free_port())}
+    ended = subprocess.run(
+        shell_command(read_procfile()[name]), env=environ, cwd=PROCFILE.parent, capture_output=True, text=True, timeout=60, check=False
+    )
+    said = ended.stdout + ended.stderr
+    assert ended.returncode == 1
+    assert [name for name in REQUIRED_IN_PRODUCTION if f"{name} is missing" not in said] == []
+    assert "Traceback" not in said
 
 
 @pytest.mark.slow
