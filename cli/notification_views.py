@@ -53,11 +53,11 @@ def list_table(rows: Sequence[Notification], *, now: datetime) -> Table:
     return table
 
 
-def show_notification(row: Notification, log: Sequence[NotificationEventLog], console: Console) -> None:
+def show_notification(row: Notification, log: Sequence[NotificationEventLog], console: Console, *, subject: str | None) -> None:
     """What is known, and its timeline."""
     facts = Table(box=None, show_header=False, pad_edge=False)
     facts.add_column(style="dim", no_wrap=True)
-    for name, value in _facts(row):
+    for name, value in _facts(row, subject):
         facts.add_row(name, value)
     console.print(facts)
     console.print("\n[dim]Timeline[/dim]")
@@ -74,11 +74,11 @@ def as_json(row: Notification, log: Sequence[NotificationEventLog] | None = None
     return shown
 
 
-def _facts(row: Notification) -> list[tuple[str, Text]]:
+def _facts(row: Notification, subject: str | None) -> list[tuple[str, Text]]:
     facts = [
         ("ID", str(row.id)),
         ("Email", f"{row.notification_type} to {row.recipient_email}"),
-        ("Subject", row.subject),
+        ("Subject", subject),
         ("Status", row.status),
         (
             "Delivery",

@@ -16,6 +16,7 @@ from cli.notification_views import as_json, list_table, show_notification
 from cli.outage import told_in_a_sentence
 from models.connection import transaction
 from models.delivery_reports import FURTHER
+from models.email_batches import mail_in_batch
 from models.notification_lists import (
     STATUSES,
     Filters,
@@ -65,10 +66,11 @@ def show(notification: str, *, wants_json: bool) -> None:
     with told_in_a_sentence(), transaction() as session:
         row = _find(session, notification)
         log = timeline(session, row.id)
+        subject = row.subject or _subject_in_batch(session, row)
     if wants_json:
-        click.echo(json.dumps(as_json(row, log), indent=2))
+        click.echo(json.dumps(as_json(row, log) | {"subject": subject}, indent=2))
     else:
-        show_notification(row, log, Console())
+        show_notification(row, log, Console(), subject=subject)
 
 
 @notifications.command("cancel")
@@ -109,6 +111,12 @@ def forget_person_command(email: str, *, yes: bool) -> None:
         click.echo(f"Kept: {count} {reason}. Run this again when they are over.", err=True)
     if +done.kept:
         raise click.exceptions.Exit(1)
+
+
+def _subject_in_batch(session: Session, row: Notification) -> str | None:
+    """Of a mail that left in a batch, where its words are kept."""
+    mail = mail_in_batch(session, row.id, row.batch_id) if row.batch_id else None
+    return mail and mail["subject"]
 
 
 def _find(session: Session, id_or_beginning: str) -> Notification:

@@ -152,6 +152,12 @@ def note_batch_not_taken(session: Session, claim: Claim) -> None:
     session.execute(text("UPDATE email_batches SET outcome_unknown_at = NULL WHERE id = :id AND lease_token = :token"), claim_values(claim))
 
 
+def dissolve_batch(session: Session, claim: Claim, *, note: str | None = None) -> None:
+    """End a batch of which the provider took nothing: its mails go on without it, and nobody needs its request any more."""
+    EMAIL_BATCHES.finish(session, claim, "dissolved", note=note)
+    session.execute(text("UPDATE email_batches SET body = NULL WHERE id = :id"), {"id": claim.id})
+
+
 def leave_batch(session: Session, batch_id: UUID, mails: Sequence[Claim], *, may_join_another: bool, lease: timedelta) -> None:
     """These were certainly not taken; from now on each is held by its own claim, whose next outcome the caller writes."""
     values = {"id": batch_id, "ids": [mail.id for mail in mails], "may_join_another": may_join_another, "lease": lease}

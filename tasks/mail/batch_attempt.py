@@ -20,6 +20,7 @@ from models.connection import transaction
 from models.email_batches import (
     EMAIL_BATCHES,
     FrozenBatch,
+    dissolve_batch,
     idempotency_key_of_batch,
     leave_batch,
     note_batch_not_taken,
@@ -101,7 +102,10 @@ class BatchAttempt:
                 self._handed_over = False
 
     def _write_down(self, session: Session, batch: FrozenBatch, answer: BatchAnswer) -> None:
-        EMAIL_BATCHES.finish(session, self.claim, "sent" if answer.message_ids else "dissolved")
+        if answer.message_ids:
+            EMAIL_BATCHES.finish(session, self.claim, "sent")
+        else:
+            dissolve_batch(session, self.claim)
         duration_ms = self._duration_ms()
         held = {place: claim for place, claim in enumerate(batch.mails) if claim is not None}
         taken = [Taken(held[place], message_id, duration_ms) for place, message_id in answer.message_ids.items() if place in held]
@@ -133,7 +137,7 @@ class BatchAttempt:
     def _dissolve(self, batch: FrozenBatch, error: Exception, way_out: WayOut) -> str:
         """The provider has certainly taken none of these mails, so nothing binds them to each other any more."""
         with transaction() as session:
-            EMAIL_BATCHES.finish(session, self.claim, "dissolved", note=str(error))
+            dissolve_batch(session, self.claim, note=str(error))
             self._leave(session, dict.fromkeys(_held(batch), error), way_out)
         return "dissolved"
 

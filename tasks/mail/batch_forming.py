@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from models.connection import transaction
-from models.email_batches import EMAIL_BATCHES, ClaimedMail, FrozenBatch, claim_mails, freeze_batch, leave_batch
+from models.email_batches import ClaimedMail, FrozenBatch, claim_mails, dissolve_batch, freeze_batch, leave_batch
 from models.notifications import NOTIFICATIONS
 from models.work import Claim
 from models.work_in_sets import hand_over_all
@@ -60,7 +60,7 @@ def _freeze(session: Session, batch: Claim, mails: Sequence[ClaimedMail], found:
     end_unwanted(session, claims.values(), found)
     ready = [claims[row.id] for row, _ in found.ready]
     if not ready:
-        EMAIL_BATCHES.finish(session, batch, "dissolved", note="none of its mails may leave now")
+        dissolve_batch(session, batch, note="none of its mails may leave now")
         return FrozenBatch(None, [], unknown_since=None, key_forgotten=False)
     body = mail_provider.encode_batch([as_mail(row, content) for row, content in found.ready])
     freeze_batch(session, batch, [claim.id for claim in ready], body)
@@ -72,7 +72,7 @@ def _let_each_go_alone(batch: Claim, mails: Sequence[ClaimedMail], error: Except
     log.warning("batch.broken_up", batch_id=str(batch.id), mails=len(mails), error=type(error).__name__)
     claims, why = [mail.claim for mail in mails], summary_of(error)
     with transaction() as session:
-        EMAIL_BATCHES.finish(session, batch, "dissolved", note=why)
+        dissolve_batch(session, batch, note=why)
         _let_go(session, batch, claims, may_join_another=False)
         hand_over_all(NOTIFICATIONS, session, claims, why=why)
         for mail in mails:
