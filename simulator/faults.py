@@ -74,7 +74,7 @@ async def spoil(request: web.Request, action: Action, error: Callable[[Action], 
         case "html":
             response = web.Response(status=action.status or 502, text=HTML_PAGE, content_type="text/html")
         case "no_id":
-            response = web.Response(status=action.status or 200, text="{}", content_type=JSON)
+            response = web.Response(status=action.status or 200, text=action.body, content_type=JSON)
         case "not_json":
             response = web.Response(status=action.status or 200, text="OK")
         case _:

@@ -41,6 +41,7 @@ class Action(_Strict):
     retry_after: int | None = Field(default=None, ge=0)
     headers: dict[str, str] = Field(default_factory=dict)
     delay_ms: int = Field(default=0, ge=0)
+    body: str = Field(default="{}", description="what a no_id answer says")
 
 
 class Rule(_Strict):
@@ -167,8 +168,9 @@ def hang_after(seconds: float) -> Action:
     return Action(kind="hang", taken=True, delay_ms=int(seconds * 1000))
 
 
-def without_id() -> Action:
-    return Action(kind="no_id", taken=True)
+def without_id(body: str = "{}") -> Action:
+    """The provider does the work and answers 200, but ``body`` does not name all that it took."""
+    return Action(kind="no_id", taken=True, body=body)
 
 
 def not_json() -> Action:
