@@ -22,7 +22,14 @@ log = structlog.get_logger()
 
 LARGEST_BODY = 1_000_000  # bytes; the largest event seen is 30 kB
 RETRY_AFTER_SECONDS = 30
-KEPT_HEADERS = ("Stripe-Signature", "Svix-Id", "Svix-Timestamp", "Svix-Signature", "User-Agent", "Content-Type")
+KEPT_HEADERS = {  # the names of WSGI and HTTP
+    "HTTP_STRIPE_SIGNATURE": "Stripe-Signature",
+    "HTTP_SVIX_ID": "Svix-Id",
+    "HTTP_SVIX_TIMESTAMP": "Svix-Timestamp",
+    "HTTP_SVIX_SIGNATURE": "Svix-Signature",
+    "HTTP_USER_AGENT": "User-Agent",
+    "CONTENT_TYPE": "Content-Type",
+}
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 
@@ -30,7 +37,7 @@ blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 @blueprint.post("/stripe")
 def receive_stripe() -> Response:
     """Answer 200 once the event is stored, 400 for anything but a signed event, 413 if it is too large, 503 if it cannot be stored."""
-    body = request.get_data(cache=False)
+    body = _body()
     try:
         verified_by = verify_stripe(body, request.headers.get("Stripe-Signature"), _stripe_secrets(), now=time.time())
         event = IncomingEvent.from_stripe(body, headers=_kept_headers(), verified_by=verified_by)
@@ -42,7 +49,7 @@ def receive_stripe() -> Response:
 @blueprint.post("/resend")
 def receive_resend() -> Response:
     """The same answers as for Stripe; the event's id is the ``svix-id`` that the signature covers."""
-    body, headers = request.get_data(cache=False), request.headers
+    body, headers = _body(), request.headers
     try:
         verified_by = verify_resend(
             body,
@@ -58,14 +65,14 @@ def receive_resend() -> Response:
     return _store(event)
 
 
-@blueprint.before_request
-def _limit_body() -> None:
-    request.max_content_length = LARGEST_BODY
-
-
 @blueprint.errorhandler(RequestEntityTooLarge)
 def _too_large(_error: RequestEntityTooLarge) -> Response:
     return _answer(413, f'{{"error": "the body is larger than {LARGEST_BODY} bytes"}}')
+
+
+def _body() -> bytes:
+    request.max_content_length = LARGEST_BODY
+    return request.get_data(cache=False)
 
 
 def _refuse(provider: str, refusal: Exception) -> Response:
@@ -110,8 +117,8 @@ def _publish_stored(stored: list[StoredEvent]) -> None:
 
 
 def _kept_headers() -> dict[str, str]:
-    found = ((name, request.headers.get(name)) for name in KEPT_HEADERS)
-    return {name: value[:1000] for name, value in found if value}
+    environ = request.environ
+    return {name: environ[key][:1000] for key, name in KEPT_HEADERS.items() if environ.get(key)}
 
 
 def _answer(status: int, json_text: str) -> Response:
