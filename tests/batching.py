@@ -28,10 +28,11 @@ from tasks.recovery import publish_waiting_work
 from tests.mailing import row_of
 
 QUEUES = ("batches", "emails")
+HERS = "lease_expires_at < now() + interval '1 hour'"  # a mail in a batch is held for longer than its worker lives
 QUEUE_ALL = text(
     """
-    SELECT queue_notification(p_type := :kind, p_recipient_email := coalesce(:to, n || '@example.com'), p_payload := CAST(:payload AS jsonb),
-        p_dedupe_key := :label || '/' || n, p_send_at := now() - make_interval(secs => :count - n))
+    SELECT queue_notification(p_type := :kind, p_recipient_email := coalesce(:to, n || '@example.com'),
+        p_payload := CAST(:payload AS jsonb), p_dedupe_key := :label || '/' || n, p_send_at := now() - make_interval(secs => :count - n))
     FROM generate_series(0, :count - 1) AS n
     """
 )
@@ -85,15 +86,12 @@ def time_passes(*, leases_too: bool = False) -> None:
                 session.execute(text(f"UPDATE {table} SET lease_expires_at = now(), sweep_at = now() WHERE status = 'running' AND {HERS}"))
 
 
-HERS = "lease_expires_at < now() + interval '1 hour'"  # a mail in a batch is held for longer than its worker lives
-
-
-def finish_everything(rounds: int = 12) -> None:
+def finish_everything(rounds: int = 12, *, leases_too: bool = False) -> None:
     """Go on as beat and the workers do, however long it takes, until nothing is left."""
     for _ in range(rounds):
         if not states().keys() & {"pending", "running"}:
             return
-        time_passes()
+        time_passes(leases_too=leases_too)
         drain()
         sweep_and_work()
     raise AssertionError(f"after {rounds} rounds mails are left: {states()}")

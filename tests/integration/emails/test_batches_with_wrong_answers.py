@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -172,7 +173,8 @@ def test_a_429_for_half_a_minute_keeps_the_batch_together(provider: SimulatorCli
 
 @pytest.mark.parametrize("period", ["daily", "monthly"])
 def test_a_used_up_quota_defers_all_mails_of_the_batch_without_attempts(provider: SimulatorClient, period: str) -> None:
-    provider.script_resend(**{f"{period}_quota": 2})
+    quota: dict[str, Any] = {f"{period}_quota": 2}
+    provider.script_resend(**quota)
     ids = queue(6)
     drain()
     assert provider.requests()["total"] == 1, "the others are spared their request"
@@ -183,7 +185,7 @@ def test_a_used_up_quota_defers_all_mails_of_the_batch_without_attempts(provider
     assert all(f"{period} quota" in (row.last_error or "") and row.next_attempt_at > datetime.now(UTC) for row in held)
     assert [line.event for line in log_of(ids[0])] == ["queued", "deferred"]
     assert not drain(), "nothing is claimed while the quota is used up"
-    provider.script_resend(**{f"{period}_quota": 0})
+    provider.script_resend(daily_quota=0, monthly_quota=0)
     finish_everything()
     check_sent_once(provider, ids)
     assert {mail.batch_index for mail in provider.emails()} == {0, 1, 2, 3}, "they left in batches after all"
