@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -30,8 +31,11 @@ class Injected:
 class Chaos:
     """Injects faults; at most one at a time for each thing that can be broken."""
 
-    def __init__(self, stage: Stage, chance: random.Random) -> None:
+    def __init__(
+        self, stage: Stage, chance: random.Random, *, faults: Mapping[str, Fault] = FAULTS, mean_pause_seconds: float = MEAN_PAUSE_SECONDS
+    ) -> None:
         self._stage, self._chance = stage, chance
+        self._faults, self._mean_pause_seconds = faults, mean_pause_seconds
         self._busy: set[str] = set()
         self.injected: list[Injected] = []
 
@@ -40,7 +44,7 @@ class Chaos:
         deadline = time.monotonic() + seconds
         async with asyncio.TaskGroup() as running:
             while (left := deadline - time.monotonic()) > 0:
-                await asyncio.sleep(min(self._chance.expovariate(1 / MEAN_PAUSE_SECONDS), left))
+                await asyncio.sleep(min(self._chance.expovariate(1 / self._mean_pause_seconds), left))
                 name, fault = self._draw()
                 if time.monotonic() < deadline and not fault.touches & self._busy:
                     self._busy |= fault.touches
@@ -48,9 +52,9 @@ class Chaos:
         self._stage.script_mail()
 
     def _draw(self) -> tuple[str, Fault]:
-        names = list(FAULTS)
-        name = self._chance.choices(names, [FAULTS[each].weight for each in names])[0]
-        return name, FAULTS[name]
+        names = list(self._faults)
+        name = self._chance.choices(names, [self._faults[each].weight for each in names])[0]
+        return name, self._faults[name]
 
     async def _inject(self, name: str, fault: Fault) -> None:
         interrupted = await asyncio.to_thread(self._being_worked_on)

@@ -53,8 +53,12 @@ class FaultTable:
             table.add_row(
                 kind, str(len(faults)), taken, _longest(_next(done, fault) for fault in faults), _longest(map(self._redone, faults))
             )
-        table.add_row("all", str(len(injected)), *(_longest(map(each, injected)) for each in (self._taken, self._worked, self._redone)))
+        table.add_row("all", str(len(injected)), _longest(map(self._taken, injected)), *self.longest(injected))
         return table
+
+    def longest(self, injected: Sequence[Injected]) -> tuple[str, str]:
+        """Over all faults: until any work was done again, and until all that was interrupted was done."""
+        return _longest(map(self._worked, injected)), _longest(map(self._redone, injected))
 
     def _taken(self, fault: Injected) -> float | None:
         return _next(self._accepted, fault)
