@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -28,7 +29,7 @@ from local.procfile import read_procfile, shell_command
 from simulator.control import SimulatorClient, start_simulator
 
 ANSWER_MS = 50
-LONGEST_SECONDS = 600
+LONGEST_STANDSTILL_SECONDS = 60
 USUAL = [str(BIN / "celery"), "-A", "benchmarks.usual_mailer", "worker", "--pool=threads", "--concurrency=25", "--loglevel=INFO"]
 WORKER = shell_command(read_procfile()["worker"])
 QUEUE = """
@@ -95,19 +96,28 @@ class Bench:
         with ExitStack() as stack:
             logs = [Path(self._environ["HOME"]) / f"worker-{self._runs}-{number}.log" for number in range(way.processes)]
             environ = self._environ | dict(way.environ)
-            workers = [stack.enter_context(process([*way.command, *_name(log, way)], environ, log=log)).pid for log in logs]
+            workers = [stack.enter_context(process([*way.command, *_name(log, way)], environ, log=log)) for log in logs]
             for log in logs:
                 _wait_for(log, b" ready.")
             if not way.usual:
                 self._queue(mails)
-            meter, started = CpuMeter(self._groups(workers)), time.monotonic()
-            while left := self._left():
-                time.sleep(0.1)
-                if time.monotonic() > started + LONGEST_SECONDS:
-                    raise SystemExit(f"{left} mails are left after {LONGEST_SECONDS} s; a worker's log ends with:\n{_end_of(logs[0])}")
+            meter, started = CpuMeter(self._groups([worker.pid for worker in workers])), time.monotonic()
+            self._wait_until_drained(dict(zip(logs, workers, strict=True)))
             run = Run(mails, time.monotonic() - started, meter.used(), os.getloadavg()[0])
         self._check(mails)
         return run
+
+    def _wait_until_drained(self, workers: Mapping[Path, subprocess.Popen[bytes]]) -> None:
+        """Until none is left; fails when a worker has stopped, or when for a minute none of them has sent anything."""
+        fewest, since = self._left(), time.monotonic()
+        while left := self._left():
+            if left < fewest:
+                fewest, since = left, time.monotonic()
+            stopped = [log for log, worker in workers.items() if worker.poll() is not None]
+            if stopped or time.monotonic() > since + LONGEST_STANDSTILL_SECONDS:
+                why = "a worker has stopped" if stopped else f"nothing was sent for {LONGEST_STANDSTILL_SECONDS} s"
+                raise SystemExit(f"{left} mails are left and {why}; its log ends with:\n{_end_of([*stopped, *workers][0])}")
+            time.sleep(0.1)
 
     def _queue(self, mails: int) -> None:
         self._database.execute(QUEUE, self._mail | {"mails": mails, "label": f"run-{self._runs}-"})

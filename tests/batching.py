@@ -6,6 +6,7 @@ import base64
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,11 +14,13 @@ from uuid import UUID, uuid4
 from sqlalchemy import select, text
 
 from models.connection import transaction
-from models.email_batches import EMAIL_BATCHES, JOINS_A_BATCH, EmailBatch
+from models.email_batches import EMAIL_BATCHES, JOINS_A_BATCH, EmailBatch, claim_mails, idempotency_key_of_batch
 from models.failed_operations import FailedOperation
 from models.notifications import Notification
 from simulator.control import SimulatorClient
 from tasks.celery_app import app
+from tasks.errors import RedriveError
+from tasks.mail import mail_provider
 from tasks.mail.batch_attempt import BatchAttempt
 from tasks.mail.batch_forming import next_batch
 from tasks.mail.draining import Drain
@@ -57,6 +60,26 @@ def form(size: int = 100) -> BatchAttempt:
     return attempt
 
 
+def dies_before_the_freeze(size: int = 4) -> None:
+    """A worker that claimed mails and was killed before it had made their batch."""
+    with transaction() as session:
+        claim_mails(session, which=JOINS_A_BATCH, limit=size, holder="the dead", lease=timedelta(seconds=30))
+
+
+def dies_before_the_call(size: int = 4) -> None:
+    """One that had frozen the batch and not begun to send it."""
+    next_batch(which=JOINS_A_BATCH, size=size, holder="the dead")
+
+
+def dies_after_the_call(size: int = 4) -> None:
+    """The provider took the batch, and nobody wrote it down."""
+    attempt = next_batch(which=JOINS_A_BATCH, size=size, holder="the dead")
+    batch = attempt._frozen if isinstance(attempt, BatchAttempt) else None
+    if isinstance(attempt, BatchAttempt) and batch and batch.body:
+        with suppress(RedriveError):
+            mail_provider.send_batch(batch.body, len(batch.mails), idempotency_key=idempotency_key_of_batch(attempt.claim.id))
+
+
 def attempt_again(batch_id: UUID) -> BatchAttempt:
     """The next attempt, as another worker claims it."""
     with transaction() as session:
@@ -94,7 +117,8 @@ def finish_everything(rounds: int = 12, *, leases_too: bool = False) -> None:
         time_passes(leases_too=leases_too)
         drain()
         sweep_and_work()
-    raise AssertionError(f"after {rounds} rounds mails are left: {states()}")
+    left = [(row.status, row.last_error) for row in every_row() if row.finished_at is None]
+    raise AssertionError(f"after {rounds} rounds mails are left: {left}")
 
 
 def batches() -> list[EmailBatch]:
@@ -114,6 +138,11 @@ def states() -> Counter[str]:
         return Counter(session.scalars(select(Notification.status)))
 
 
+def every_row() -> list[Notification]:
+    with transaction() as session:
+        return list(session.scalars(select(Notification)))
+
+
 def rows_of(ids: Iterable[UUID]) -> list[Notification]:
     return [row_of(notification_id) for notification_id in ids]
 
@@ -126,7 +155,7 @@ def failure_of(notification_id: UUID) -> FailedOperation:
 def check_sent_once(provider: SimulatorClient, ids: Sequence[UUID]) -> None:
     """The provider took each of these mails once and nothing else, and each row says so with the provider's own id."""
     taken = {mail.dedupe: mail.id for mail in provider.emails()}
-    assert provider.summary().accepted == len(taken) == len(ids)
+    assert (provider.summary().accepted, len(taken)) == (len(ids), len(ids))
     rows = rows_of(ids)
     assert {(row.status, row.outcome_unknown_at) for row in rows} == {("sent", None)}
     assert {str(row.id): row.provider_message_id for row in rows} == taken

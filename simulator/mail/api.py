@@ -89,7 +89,11 @@ class ResendApi:
             raise ApiError("restricted_api_key")
 
     async def _send(self, request: web.Request) -> web.Response:
-        body = await request.read()
+        try:
+            body = await request.read()
+        except ConnectionError:  # whoever was sending it is dead
+            request["outcome"] = "left"
+            return web.Response(status=499)
         payload = _parsed(body)
         if self.faults.match_recipients or not isinstance(payload, list):
             request["recipients"] = recipients_of(payload)

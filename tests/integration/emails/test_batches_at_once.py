@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from itertools import count
 
 import pytest
 from sqlalchemy import text
 
 from models.connection import transaction
-from models.email_batches import JOINS_A_BATCH, claim_mails, idempotency_key_of_batch
 from models.work import LeaseLostError
 from simulator.control import SimulatorClient
 from simulator.script import Rule, cut_before, fails
 from tasks.envelope import Message
-from tasks.mail import draining, mail_provider
-from tasks.mail.batch_attempt import BatchAttempt
+from tasks.mail import draining
 from tasks.mail.batch_sending import send_email_batch
 from tasks.mail.draining import Drain, send_waiting_emails
 from tasks.mail.settling import settle
@@ -27,6 +23,8 @@ from tests.batching import (
     batch_calls,
     batches,
     check_sent_once,
+    dies_after_the_call,
+    dies_before_the_freeze,
     drain,
     failure_of,
     finish_everything,
@@ -44,17 +42,9 @@ from tests.mailing import log_of
 WEBHOOK = Message("tasks.process_stripe_event", ("00000000-0000-0000-0000-000000000000",), "webhooks")
 
 
-def dies_after_the_call(attempt: BatchAttempt) -> None:
-    """The provider took the batch, and nobody wrote it down."""
-    batch = attempt._frozen
-    assert batch is not None
-    assert batch.body is not None
-    mail_provider.send_batch(batch.body, len(batch.mails), idempotency_key=idempotency_key_of_batch(attempt.claim.id))
-
-
 def test_what_a_worker_took_with_it_is_sent_once_after_its_lease(provider: SimulatorClient) -> None:
     ids = queue(4)
-    dies_after_the_call(form())
+    dies_after_the_call()
     time_passes()
     sweep_and_work()
     assert states() == {"running": 4}, "nobody touches them while the lease holds"
@@ -66,7 +56,7 @@ def test_what_a_worker_took_with_it_is_sent_once_after_its_lease(provider: Simul
 
 def test_the_same_bytes_are_sent_again_although_the_settings_have_changed_since(provider: SimulatorClient, set_to: SetTo) -> None:
     ids = queue(4, payload={"name": "Ada"})
-    dies_after_the_call(form())
+    dies_after_the_call()
     set_to(EMAIL_FROM="Another Shop <another@example.com>", SHOP_NAME="Another Shop")
     finish_everything(leases_too=True)
     check_sent_once(provider, ids)
@@ -75,8 +65,7 @@ def test_the_same_bytes_are_sent_again_although_the_settings_have_changed_since(
 
 def test_a_worker_that_dies_before_the_batch_is_frozen_leaves_mails_that_go_on_alone(provider: SimulatorClient) -> None:
     ids = queue(4)
-    with transaction() as session:
-        claim_mails(session, which=JOINS_A_BATCH, limit=4, holder="the dead", lease=timedelta(seconds=30))
+    dies_before_the_freeze()
     time_passes(leases_too=True)
     sweep_and_work()
     assert only_batch().status == "dissolved"
@@ -88,8 +77,8 @@ def test_a_worker_that_dies_before_the_batch_is_frozen_leaves_mails_that_go_on_a
 
 def test_a_batch_that_kills_every_worker_becomes_a_failed_operation_for_each_mail(provider: SimulatorClient) -> None:
     ids = queue(2)
+    dies_before_the_freeze()
     with transaction() as session:
-        claim_mails(session, which=JOINS_A_BATCH, limit=4, holder="the dead", lease=timedelta(seconds=30))
         session.execute(text("UPDATE email_batches SET crashes = 5"))
     time_passes(leases_too=True)
     sweep_and_work()
@@ -150,10 +139,9 @@ def test_a_second_message_for_the_same_place_finds_it_taken(provider: SimulatorC
 
 
 @pytest.fixture
-def endless(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def endless(monkeypatch: pytest.MonkeyPatch) -> None:
     """Mails never end: each step finds some."""
     monkeypatch.setattr(Drain, "_send_batch", lambda _self: True)
-    return
 
 
 def run_by(ticks: float, place: int) -> tuple[bool, bool]:
