@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, cast
 
+import orjson
 import redis
 import resend
 from resend.exceptions import NoContentError, ResendError
@@ -86,7 +86,7 @@ def send(mail: Mail) -> str:
 
 def encode_batch(mails: Sequence[Mail]) -> bytes:
     """The request for many mails in one call, as it is frozen."""
-    return json.dumps([_parameters(mail) for mail in mails], ensure_ascii=False, separators=(",", ":")).encode()
+    return orjson.dumps([_parameters(mail) for mail in mails])
 
 
 def send_batch(body: bytes, size: int, *, idempotency_key: str) -> BatchAnswer:
