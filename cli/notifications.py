@@ -116,7 +116,7 @@ def forget_person_command(email: str, *, yes: bool) -> None:
 def _subject_in_batch(session: Session, row: Notification) -> str | None:
     """Of a mail that left in a batch, where its words are kept."""
     mail = mail_in_batch(session, row.id, row.batch_id) if row.batch_id else None
-    return mail and mail["subject"]
+    return None if mail is None else str(mail["subject"])
 
 
 def _find(session: Session, id_or_beginning: str) -> Notification:
