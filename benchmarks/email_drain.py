@@ -145,7 +145,8 @@ class Bench:
         postgres = psutil.Process(self._database.info.backend_pid).ppid()
         with redis.Redis.from_url(self._environ["REDIS_URL"]) as client:
             broker = int(client.info("server")["process_id"])
-        [simulator] = [child.pid for child in psutil.Process().children() if "simulator" in child.cmdline()]
+        living = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+        [simulator] = [child.pid for child in living if "simulator" in child.cmdline()]
         return {"worker": workers, "postgres": [postgres], "redis": [broker], "simulator": [simulator]}
 
 

@@ -34,6 +34,7 @@ from tests.batching import (
 )
 from tests.integration.emails.conftest import SetTo
 from tests.mailing import log_of, row_of
+from tests.reminding import HOUR, add_meeting, change_meeting, claims, database_time, make_leave_now, reminders, swept
 
 
 def events_of(notification_id: UUID) -> list[str]:
@@ -151,6 +152,20 @@ def test_what_is_no_longer_wanted_is_dropped_before_the_batch_is_made(provider: 
     check_sent_once(provider, others)
     assert (row_of(unwanted).status, events_of(unwanted)) == ("dropped", ["queued", "dropped"])
     assert log_of(unwanted)[-1].detail == {"why": "over"}
+
+
+def test_the_reminder_of_a_cancelled_meeting_is_dropped_and_its_claim_released(provider: SimulatorClient) -> None:
+    tomorrow = database_time() + 24 * HOUR
+    stands, cancelled = add_meeting(tomorrow), add_meeting(tomorrow)
+    swept()
+    make_leave_now()
+    change_meeting(cancelled, status="cancelled")
+    assert (len(reminders()), len(claims())) == (2, 2)
+    drain()
+    [mail] = provider.emails()
+    assert {row.status: row.last_error for row in reminders()} == {"sent": None, "dropped": "not sent: it was cancelled"}
+    assert [claim.entity_id for claim in claims()] == [stands]
+    assert mail.batch_index == 0
 
 
 def test_a_batch_of_which_nothing_is_wanted_is_never_sent(provider: SimulatorClient, monkeypatch: pytest.MonkeyPatch) -> None:
