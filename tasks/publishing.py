@@ -64,7 +64,7 @@ class RedisDoorbell:
         lanes = encode_all(messages)
         for (queue, urgent), elements in lanes.items():
             if urgent:
-                pipeline.rpush(queue, *elements)  # the end that is taken from
+                pipeline.rpush(queue, *reversed(elements))  # the end that is taken from
             else:
                 pipeline.lpush(queue, *elements)
         for (queue, _), length in zip(lanes, pipeline.execute(), strict=True):

@@ -1,7 +1,8 @@
 """The recovery sweep: whatever the signals, the messages or the workers lost is found here and published again.
 
 It reads only rows that are overdue for an outcome, so it is cheap when there is nothing. The queue is only topped up: a lane whose
-list in Redis is long has work enough, and publishing the same rows again would only double its messages.
+list in Redis is long has work enough, and publishing the same rows again would only double its messages. The few that have waited
+longest go before that list, or what a crash interrupted would wait for as long as new work keeps coming.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from tasks.work_task import WorkTask
 log = structlog.get_logger()
 
 FULL_QUEUE = 500  # messages in Redis from which on a lane is left alone: what is not soon taken would be published again
-MANY = 50  # overdue rows from which on a lane\'s way for many is worth it
+IN_FRONT = 50  # of each sweep: the oldest rows of a lane that is full
+MANY = 50  # overdue rows from which on a lane's way for many is worth it
 
 
 @dataclass(frozen=True)
@@ -84,13 +86,16 @@ def publish_waiting_work() -> dict[str, int]:
 
 def _top_up(lane: Lane) -> int:
     wanted = lane.wanted()
-    room = max(FULL_QUEUE - publishing.queue_length(lane.queue), 0)
-    room = room if wanted is None else min(room, wanted)
+    room = FULL_QUEUE - publishing.queue_length(lane.queue)
+    limit = max(room, IN_FRONT) if wanted is None else min(max(room, IN_FRONT), wanted)
     try:
         with transaction() as session:
             bulk = _bulk(lane, session) if wanted is None else None
-            rows = lane.table.due(session, limit=room, besides=bulk.which if bulk else "false") if room else []
-            _publish([*(lane.messages(session, rows) if rows else []), *(bulk.messages() if bulk else [])])
+            rows = lane.table.due(session, limit=limit, besides=bulk.which if bulk else "false") if limit else []
+            messages = lane.messages(session, rows) if rows else []
+            if room < IN_FRONT:
+                messages = [message._replace(urgent=True) for message in messages]
+            _publish([*messages, *(bulk.messages() if bulk else [])])
     except BrokerAwayError:
         return 0
     return len(rows)
