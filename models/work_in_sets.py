@@ -61,6 +61,19 @@ def count_overdue(table: WorkTable, connection: Executor, *, which: str, up_to: 
     return int(connection.execute(_statement(table, sql.replace("{which}", which)), {"up_to": up_to}).scalar_one())
 
 
+def forget_messages(table: WorkTable, connection: Executor) -> int:
+    """The broker has lost its messages: let the sweep publish again, at once, what it takes to be waiting in a queue; returns how many."""
+    sql = """
+        UPDATE {table} SET sweep_at = next_attempt_at
+        WHERE id IN (
+            SELECT id FROM {table}
+            WHERE status = 'pending' AND next_attempt_at <= now() AND sweep_at > now() AND sweep_at <= now() + :again
+            FOR UPDATE SKIP LOCKED)
+        RETURNING id
+    """
+    return len(connection.execute(_statement(table, sql), {"again": SWEEP_AGAIN}).all())
+
+
 def finish_all(table: WorkTable, connection: Executor, endings: Sequence[Ending], status: str) -> set[UUID]:
     """End the rows for good in ``status``; returns those that were still held."""
     sql = """
@@ -84,6 +97,12 @@ def defer_all(table: WorkTable, connection: Executor, deferrals: Sequence[Deferr
 def hand_over_all(table: WorkTable, connection: Executor, claims: Sequence[Claim], *, why: str) -> set[UUID]:
     """Let each row be attempted at once by a task of its own, which the caller publishes after the commit."""
     return defer_all(table, connection, [Deferral(claim, timedelta(), why) for claim in claims], grace=SWEEP_AGAIN)
+
+
+def expire_leases(table: WorkTable, connection: Executor, *, holder: str) -> None:
+    """Free all rows of a holder that is known to be dead; reads the table's unfinished rows, so only for one that has few."""
+    sql = "UPDATE {table} SET lease_expires_at = now(), sweep_at = now() WHERE status = 'running' AND lease_holder = :holder"
+    connection.execute(_statement(table, sql), {"holder": holder})
 
 
 def of_claims(claims: Sequence[Claim]) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 It reads only rows that are overdue for an outcome, so it is cheap when there is nothing. The queue is only topped up: a lane whose
 list in Redis is long has work enough, and publishing the same rows again would only double its messages. The few that have waited
-longest go before that list, or what a crash interrupted would wait for as long as new work keeps coming.
+longest go before that list, or what a crash interrupted would wait for as long as new work keeps coming. A mark in Redis tells whether
+the messages of the last sweeps are still there: without it nobody would notice for a minute that Redis has lost its data.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from models.connection import transaction
 from models.work import MAX_CRASHES, WorkTable
-from models.work_in_sets import count_overdue
+from models.work_in_sets import count_overdue, forget_messages
 from tasks import publishing
 from tasks.celery_app import app
 from tasks.dead_letters import Poisonous, bury_work
@@ -27,6 +28,7 @@ from tasks.work_task import WorkTask
 log = structlog.get_logger()
 
 FULL_QUEUE = 500  # messages in Redis from which on a lane is left alone: what is not soon taken would be published again
+MARK = "redrive:swept"  # set by each sweep; gone if Redis has lost its data, and with it all messages
 IN_FRONT = 50  # of each sweep: the oldest rows of a lane that is full
 MANY = 50  # overdue rows from which on a lane's way for many is worth it
 
@@ -75,6 +77,7 @@ class BrokerAwayError(Exception):
 @app.task(name="tasks.publish_waiting_work", base=Sweep)
 def publish_waiting_work() -> dict[str, int]:
     """Publish every overdue row, the oldest first, and bury the poisonous ones; returns how many by lane."""
+    _notice_lost_messages()
     published = {}
     for lane in _lanes.values():
         _bury_poison(lane)
@@ -82,6 +85,16 @@ def publish_waiting_work() -> dict[str, int]:
     if any(published.values()):
         log.info("sweep.published", **{lane: rows for lane, rows in published.items() if rows})
     return published
+
+
+def _notice_lost_messages() -> None:
+    client = publishing.redis_client(timeout_seconds=2)
+    if client.exists(MARK):
+        return
+    with transaction() as session:
+        forgotten = {lane.name: forget_messages(lane.table, session) for lane in _lanes.values()}
+    client.set(MARK, 1)
+    log.warning("broker.empty", **forgotten)
 
 
 def _top_up(lane: Lane) -> int:

@@ -38,3 +38,14 @@ def test_a_short_queue_is_filled_from_behind(ledger: Ledger) -> None:
     publish_waiting_work()
 
     assert _next_ones(4) == [str(event_id) for event_id in (first, *waiting)]
+
+
+def test_what_redis_lost_with_its_data_is_published_again_by_the_next_sweep(ledger: Ledger) -> None:
+    waiting = [ledger.take_in("succeeds", ring=False) for _ in range(3)]
+    publish_waiting_work()
+    assert publish_waiting_work()["webhooks"] == 0
+
+    redis_client(timeout_seconds=2).flushdb()
+
+    assert publish_waiting_work()["webhooks"] == 3
+    assert _next_ones(3) == [str(event_id) for event_id in waiting]
