@@ -48,7 +48,7 @@ class DemoStuckError(LocalServerError):
 def main() -> None:
     options = argparse.ArgumentParser(prog="make demo", description=__doc__)
     options.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10_000), help="plays the same story again")
-    seed, console = options.parse_args().seed, Console()
+    seed, console = options.parse_args().seed, Console(width=None if sys.stdout.isatty() else 120)
     console.print(f"[bold]Redrive demo[/bold], seed {seed}: 300 signed Stripe events, with everything that goes wrong on a bad day.\n")
     try:
         with _platform(console) as mail:
