@@ -7,6 +7,7 @@ same request finds it when it is over.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -110,7 +111,9 @@ EVENTS = """
         WHERE (received_at, id) > (:received_at, :id) ORDER BY received_at, id LIMIT :limit
     ), theirs AS (
         SELECT id FROM page
-        WHERE erased_at IS NULL AND strpos(lower(encode(body, 'escape')), lower(encode(convert_to(:email, 'UTF8'), 'escape'))) > 0
+        WHERE erased_at IS NULL AND (
+            strpos(lower(encode(body, 'escape')), lower(encode(convert_to(:email, 'UTF8'), 'escape'))) > 0
+            OR strpos(lower(encode(body, 'escape')), lower(encode(convert_to(:escaped, 'UTF8'), 'escape'))) > 0)
     ), changed AS (
         UPDATE webhook_events t SET {erase webhook_events}, erased_at = now()
         FROM theirs WHERE t.id = theirs.id AND t.finished_at IS NOT NULL {unless webhook_events} RETURNING t.id
@@ -159,7 +162,8 @@ def forget_in_tables(session: Session, email: str, *, actor: str) -> Forgotten:
 
 def forget_in_events(session: Session, email: str, *, after: Place, done: Forgotten) -> Place | None:
     """Search the next thousands of events and count what was done into ``done``; None when there are no more."""
-    values = {"email": email, "limit": EVENTS_AT_ONCE, **after._asdict()}
+    escaped = json.dumps(email)[1:-1]  # some senders write everything but ASCII like this
+    values = {"email": email, "escaped": escaped, "limit": EVENTS_AT_ONCE, **after._asdict()}
     page = session.execute(_statement(EVENTS), values).one_or_none()
     if page is None:
         return None

@@ -135,3 +135,13 @@ def test_events_are_searched_page_by_page(admin: Admin, monkeypatch: pytest.Monk
     for number in range(10):
         event_about(admin, ADA if number % 3 else GRACE)
     assert forget_person(ADA, actor="cli:test").changed["webhook_events"] == 6
+
+
+def test_an_address_is_found_in_an_event_that_writes_its_letters_as_numbers(admin: Admin) -> None:
+    address = "jörg@example.com"
+    event_about(admin, address)
+    assert "\\u00f6" in everything(admin)
+
+    forget_person(address, actor="cli:alice")
+
+    assert "\\u00f6" not in everything(admin)
