@@ -21,7 +21,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 
 from models.connection import transaction
-from models.email_batches import JOINS_A_BATCH
+from models.email_batches import EMAIL_BATCHES, JOINS_A_BATCH
 from models.work import LeaseLostError
 from models.work_in_sets import NEVER_CRASHED
 from settings import get_settings
@@ -136,7 +136,7 @@ class Drain:
             return None
 
 
-@app.task(name="tasks.send_waiting_emails", base=HardenedTask, bind=True)
+@app.task(name="tasks.send_waiting_emails", base=HardenedTask, bind=True, holds=(EMAIL_BATCHES,))
 def send_waiting_emails(self: Any, place: str) -> str:
     """One run of the drain in this place, 0 to 1; returns ``more``, ``done``, or ``taken`` if another run has the place."""
     number = int(place)

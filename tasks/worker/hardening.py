@@ -12,6 +12,7 @@ from celery.signals import worker_process_init
 from celery.worker import state
 
 from models.connection import forget_engine
+from models.work import WorkTable
 from tasks.errors import TaskMemoryError
 
 log = structlog.get_logger()
@@ -26,6 +27,7 @@ class HardenedTask(Task):  # type: ignore[misc]  # Celery ships no types
 
     abstract = True
     default_retry_delay = 2
+    holds: ClassVar[tuple[WorkTable, ...]] = ()  # where a run takes rows that its arguments do not name
     Request = "tasks.worker.worker_requests:HardenedRequest"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -15,6 +15,7 @@ from celery.worker.request import Request
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.connection import transaction
+from models.work_in_sets import expire_leases
 from tasks.dead_letters import PATIENCE, row_of
 from tasks.work_task import holder_of
 
@@ -33,7 +34,7 @@ class HardenedRequest(Request):  # type: ignore[misc]  # Celery ships no types
         super().cancel(pool, *args, **kwargs)
         if self.time_start:
             self._end_child()
-            self._free_row()
+            self._free_rows()
 
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
         """The child's attempt ended without an outcome of its own; Celery's signals are sent from here."""
@@ -43,7 +44,7 @@ class HardenedRequest(Request):  # type: ignore[misc]  # Celery ships no types
         if isinstance(error, TimeLimitExceeded):
             self._end_child()
         elif isinstance(error, (WorkerLostError, SystemExit)):
-            self._free_row()
+            self._free_rows()
         return super().on_failure(exc_info, *args, **kwargs)
 
     def _end_child(self) -> None:
@@ -52,13 +53,14 @@ class HardenedRequest(Request):  # type: ignore[misc]  # Celery ships no types
             with suppress(ProcessLookupError):
                 os.kill(self.worker_pid, SIGKILL)
 
-    def _free_row(self) -> None:
-        """A lost child's lease ends now, so that nobody waits for it to run out."""
-        row_id = row_of(self.task, self.args)
-        if row_id is None:
-            return
+    def _free_rows(self) -> None:
+        """A lost child's leases end now, so that nobody waits for them to run out."""
+        row_id, holder = row_of(self.task, self.args), holder_of(self.id, self.hostname, self.worker_pid)
         try:
             with transaction(patience=PATIENCE) as session:
-                self.task.work_table.expire_lease(session, row_id, holder=holder_of(self.id, self.hostname, self.worker_pid))
+                if row_id is not None:
+                    self.task.work_table.expire_lease(session, row_id, holder=holder)
+                for table in self.task.holds:
+                    expire_leases(table, session, holder=holder)
         except SQLAlchemyError as away:
-            log.warning("lease.runs_out", table=self.task.work_table.name, row_id=str(row_id), error=type(away).__name__)
+            log.warning("lease.runs_out", task=self.task.name, row_id=row_id and str(row_id), error=type(away).__name__)

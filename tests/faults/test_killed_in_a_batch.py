@@ -20,6 +20,18 @@ MAILS = 120
 
 
 @pytest.mark.usefixtures("app_settings")
+def test_the_batches_of_a_killed_child_do_not_wait_for_its_leases(simulator: SimulatorClient, start_all: StartAll, bound: float) -> None:
+    simulator.script_resend(rules=[Rule(name="silence", action=hang_after(4), path="/emails/batch", times=1)])
+    ids = queue(MAILS)
+    worker, _ = start_all("worker", "beat", LEASE_SECONDS="600")
+    eventually(lambda: simulator.script_resend()["fired"]["silence"])
+    for child in worker.family()[1:]:
+        child.kill()
+    eventually(lambda: states() == {"sent": MAILS}, bound)
+    check_sent_once(simulator, ids)
+
+
+@pytest.mark.usefixtures("app_settings")
 @pytest.mark.parametrize("taken", [True, False], ids=["taken", "not taken"])
 @pytest.mark.parametrize("die", [kill_children, kill_all_and_start_again])
 def test_a_batch_whose_answer_was_never_heard_is_accepted_once(
