@@ -15,6 +15,7 @@ from tasks.logs import configure_logging
 from tasks.publishing import RedisDoorbell, install_doorbell, redis_client
 from webhooks.background_doorbell import BackgroundDoorbell
 from webhooks.receiver import blueprint as webhooks
+from webhooks.receiver import warm_up
 
 
 def create_app() -> Flask:
@@ -28,4 +29,5 @@ def create_app() -> Flask:
 
 
 app = create_app()
+warm_up()
 Watch(every_seconds=get_settings().watch_seconds).start()  # also when Beat and every worker are dead

@@ -24,6 +24,8 @@ WAYS = {
     "bare Flask": [*GRANIAN, "--backlog", "2048", "--no-ws", "benchmarks.bare_receiver:app"],
 }
 
+WARM_UP, STEADY = 200, 2_000  # requests that are sent before each run and not measured, and at the steady rate
+
 
 def signed_requests(count: int, *, label: str) -> list[bytes]:
     """Distinct signed ``checkout.session.completed`` events of 3 to 4 kB."""
@@ -40,8 +42,10 @@ def measure(way: str, environ: dict[str, str], requests: list[bytes], *, connect
     with process([*WAYS[way], "--port", str(port)], environ):
         wait_for_http(f"http://127.0.0.1:{port}/webhooks/stripe")
         time.sleep(1)
-        run_load(("127.0.0.1", port), requests[:200], connections=connections)
-        return run_load(("127.0.0.1", port), requests[200:], connections=connections, per_second=per_second)
+        first = run_load(("127.0.0.1", port), requests[:WARM_UP], connections=connections)
+        if set(first.statuses) != {200}:
+            raise SystemExit(f"{way}: the first requests were answered {dict(first.statuses)}")
+        return run_load(("127.0.0.1", port), requests[WARM_UP:], connections=connections, per_second=per_second)
 
 
 def main() -> None:
@@ -56,9 +60,9 @@ def main() -> None:
         for number in range(chosen.rounds):
             events = {"redrive": chosen.events, "usual way": chosen.events // 5, "bare Flask": chosen.events}
             for way, count in events.items():
-                requests = signed_requests(count + 200, label=f"{way.replace(' ', '')}{number}")
+                requests = signed_requests(count + WARM_UP, label=f"{way.replace(' ', '')}{number}")
                 runs[way].append(measure(way, environ, requests, connections=chosen.connections))
-            requests = signed_requests(2200, label=f"steady{number}")
+            requests = signed_requests(STEADY + WARM_UP, label=f"steady{number}")
             runs["redrive at 200/s"].append(measure("redrive", environ, requests, connections=chosen.connections, per_second=200))
         _check_stored(environ, runs)
     console.print(_table(runs))
@@ -70,7 +74,7 @@ def main() -> None:
 
 
 def _check_stored(environ: dict[str, str], runs: dict[str, list[Load]]) -> None:
-    acknowledged = sum(load.statuses[200] + 200 for way, loads in runs.items() if way != "bare Flask" for load in loads)
+    acknowledged = sum(load.statuses[200] + WARM_UP for way, loads in runs.items() if way != "bare Flask" for load in loads)
     with psycopg.connect(environ["DATABASE_URL"]) as connection:
         row = connection.execute("SELECT count(*) FROM webhook_events").fetchone()
     if row is None or row[0] != acknowledged:

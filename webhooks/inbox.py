@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -71,6 +72,8 @@ class Inbox:
         return waiting.stored
 
     def _run(self) -> None:
+        with suppress(psycopg.Error):  # before the first request waits for it; if the database is away, that one tries again
+            self._connection = self._connect()
         while True:
             batch = self._take_batch()
             if not batch:

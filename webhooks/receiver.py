@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import cache
+from uuid import UUID
 
 import structlog
 from flask import Blueprint, Response, request
@@ -12,6 +13,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from models.connection import connect_directly
 from models.webhook_inbox import IncomingEvent, NotAnEventError, StoredEvent, unfinished
 from settings import get_settings, secrets_in
+from tasks.envelope import encode
 from tasks.publishing import publish
 from tasks.webhook_messages import message_for
 from webhooks.inbox import Inbox, InboxUnavailableError
@@ -103,6 +105,12 @@ def _stripe_secrets() -> list[str]:
 @cache
 def _resend_secrets() -> list[str]:
     return secrets_in(get_settings().resend_webhook_secret)
+
+
+def warm_up() -> None:
+    """Connect, and load what the first events would have to wait for: right after a deployment many may come at once."""
+    _inbox()
+    encode(message_for("stripe", UUID(int=0)))
 
 
 def forget() -> None:
