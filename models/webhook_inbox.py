@@ -9,7 +9,6 @@ from uuid import UUID
 
 import orjson
 import psycopg
-from psycopg.types.json import Jsonb
 
 LONGEST_NAME = 255  # characters of an event id or type
 
@@ -84,12 +83,17 @@ class StoredEvent(NamedTuple):
         return self.status in {"pending", "running"}
 
 
-# ``sweep_at`` leaves the row to the message that is published next; if that is lost, the sweep takes over.
+# All facts are one JSON text beside the bodies: an array for each column costs twice the CPU on both sides. ``ROWS FROM`` joins the
+# two by their places. ``sweep_at`` leaves the row to the message that is published next; if that is lost, the sweep takes over.
 _STORE = """
     INSERT INTO webhook_events
-        (provider, provider_event_id, event_type, body, headers, livemode, account, api_version, verified_by, sweep_at)
+        (provider, provider_event_id, event_type, headers, livemode, account, api_version, verified_by, body, sweep_at)
     SELECT t.*, now() + make_interval(secs => %b::float8)
-    FROM unnest(%b::text[], %b::text[], %b::text[], %b::bytea[], %b::jsonb[], %b::bool[], %b::text[], %b::text[], %b::text[]) AS t
+    FROM ROWS FROM (
+        jsonb_to_recordset(%b::text::jsonb) AS (
+            provider text, provider_event_id text, event_type text, headers jsonb, livemode bool, account text, api_version text,
+            verified_by text),
+        unnest(%b::bytea[])) AS t
     ON CONFLICT (provider, provider_event_id) DO UPDATE SET duplicates = webhook_events.duplicates + 1
     RETURNING id, provider, provider_event_id, status, xmax = 0
 """
@@ -101,10 +105,9 @@ def store_events(connection: psycopg.Connection[Any], events: Sequence[IncomingE
     An event that is given twice is stored once. Rows are sorted by key, so that two receivers cannot lock each other out.
     """
     distinct = {(event.provider, event.provider_event_id): event for event in reversed(events)}
-    columns = zip(*(distinct[key] for key in sorted(distinct)), strict=True)
-    provider, event_id, event_type, body, headers, *rest = (list(column) for column in columns)
-    values = [provider, event_id, event_type, body, [Jsonb(each) for each in headers], *rest]
-    rows = connection.execute(_STORE, [grace_seconds, *values], prepare=True)
+    facts = [distinct[key]._asdict() for key in sorted(distinct)]
+    bodies = [fact.pop("body") for fact in facts]
+    rows = connection.execute(_STORE, [grace_seconds, orjson.dumps(facts).decode(), bodies], prepare=True)
     stored = {(row[1], row[2]): StoredEvent(*row) for row in rows}
     return [stored[event.provider, event.provider_event_id] for event in events]
 
