@@ -16,7 +16,8 @@ from models.alerts import Alert, open_alerts
 from models.connection import transaction
 from models.heartbeats import Heartbeat, heartbeats
 from models.overview import Backlog, backlogs, unresolved_failures
-from tasks.dead_man import TaskHealth, failing_sources, schedule_health
+from tasks.dead_man import TaskHealth, failing_sources, refusals, schedule_health
+from tasks.mail.provider_status import provider_status
 from tasks.publishing import queue_length
 from tasks.reminder_walk import heartbeat_name
 from tasks.reminders import sources
@@ -41,6 +42,7 @@ class HealthReport:
     now: datetime | None = None
     lanes: list[Backlog] = field(default_factory=list)
     queues: dict[str, int] = field(default_factory=dict)
+    provider: dict[str, str] = field(default_factory=dict)
     schedule: list[TaskHealth] = field(default_factory=list)
     sources: list[SourceHealth] = field(default_factory=list)
     failures: dict[str, int] = field(default_factory=dict)
@@ -75,6 +77,7 @@ def read_health() -> HealthReport:
         report.troubles.append(f"The database does not answer ({type(error).__name__}).")
     try:
         report.queues = {lane: queue_length(queue) for lane, queue in QUEUES.items()}
+        report.provider = provider_status()
     except redis.RedisError as error:
         report.troubles.append(f"The broker does not answer ({type(error).__name__}); what is promised waits in the database.")
     return report
@@ -90,6 +93,7 @@ def _read_ledger(session: Session, report: HealthReport) -> None:
     report.alerts = open_alerts(session)
     report.troubles += [f"{task.task} is late: look whether Beat runs and the workers are well." for task in report.schedule if task.late]
     report.troubles += [f"The reminder source {name} raised {error} in the last sweep." for name, error in failing.items()]
+    report.troubles += refusals(session).values()
 
 
 def _sources(beats: dict[str, Heartbeat], failing: dict[str, str]) -> list[SourceHealth]:

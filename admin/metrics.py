@@ -11,9 +11,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from models.connection import transaction
 from models.overview import Backlog, backlogs, unresolved_failures
+from tasks.celery_app import app
 from tasks.publishing import queue_length
 
-QUEUES = ("webhooks", "emails", "sweeps", "celery")
+QUEUES = tuple(queue.name for queue in app.conf.task_queues)
 
 
 class LedgerCollector(Collector):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import webbrowser
-from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -19,8 +18,7 @@ from tasks.emails.errors import UnknownKind
 from tasks.emails.parameters import known_time_zone
 from tasks.emails.preview import Width, preview_page
 from tasks.emails.rendering import render
-from tasks.mail.provider_circuit import circuit
-from tasks.mail.provider_gate import gate
+from tasks.mail.provider_status import provider_status
 
 
 def _time_zone(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
@@ -50,19 +48,13 @@ def list_kinds() -> None:
 def provider() -> None:
     """Whether the provider takes mails now: its rate limit, a used-up quota, the circuit breaker."""
     try:
-        limits, breaker = gate().status(), circuit().status()
+        status = provider_status()
     except redis.RedisError as error:
         raise click.ClickException(f"Redis does not answer ({type(error).__name__}), so nothing is held back.") from error
     table = Table("What", "Now")
-    table.add_row("Requests a second", f"{limits.requests_per_second:g}" if limits.requests_per_second else "no limit is known")
-    table.add_row("Paused", f"for {_seconds(limits.paused_for)}: {limits.reason}" if limits.paused_for else "no")
-    table.add_row("Circuit", breaker.state.value + (f", next try in {_seconds(breaker.retry_in)}" if breaker.retry_in else ""))
-    table.add_row("Failures in a row", str(breaker.failures_in_a_row))
+    for what, now in status.items():
+        table.add_row(what, now)
     Console().print(table)
-
-
-def _seconds(time: timedelta) -> str:
-    return f"{time.total_seconds():.0f} s"
 
 
 @email.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from sqlalchemy import text
@@ -29,6 +30,12 @@ def unresolved_failures(session: Session) -> dict[str, int]:
     """Unresolved failed operations by type."""
     rows = session.execute(text("SELECT operation_type, count(*) FROM failed_operations WHERE resolved_at IS NULL GROUP BY operation_type"))
     return {"email": 0, "webhook": 0, "job": 0} | {row[0]: row[1] for row in rows}
+
+
+def unresolved_because_of(session: Session, reasons: Iterable[str]) -> dict[str, int]:
+    """Unresolved failed operations by reason, of these reasons only."""
+    sql = "SELECT reason, count(*) FROM failed_operations WHERE resolved_at IS NULL AND reason = ANY (:reasons) GROUP BY reason"
+    return {row[0]: row[1] for row in session.execute(text(sql), {"reasons": sorted(reasons)})}
 
 
 _BACKLOG = """

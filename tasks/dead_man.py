@@ -1,4 +1,4 @@
-"""The dead-man's switch: which scheduled tasks are late, and the alert that says so.
+"""The dead-man's switch: what is late or fails for everybody, and the alerts that say so.
 
 The web processes and the workers look, each on its own clock, so that it works when Beat is dead, and when either of them is.
 """
@@ -16,15 +16,17 @@ from beat_schedule import scheduled
 from models.alerts import close_alerts, open_alert
 from models.connection import transaction
 from models.heartbeats import expect, heartbeats
+from models.overview import unresolved_because_of
 from models.schema import Json
 from settings import get_settings
 from tasks.alerting import tell_everybody
 from tasks.celery_app import app
+from tasks.mail.resend_errors import NO_MAIL_LEAVES
 from tasks.reminder_walk import heartbeat_name
 from tasks.reminders import sources
 
 NAME = "tasks.watch_schedule"
-LATE, FAILING = "late-task/", "reminder-source/"
+LATE, FAILING, REFUSED = "late-task/", "reminder-source/", "no-mail-leaves/"
 
 
 class TaskHealth(NamedTuple):
@@ -66,17 +68,25 @@ def failing_sources(session: Session) -> dict[str, str]:
     return {name: row.detail["error"] for name, row in rows.items() if row and "error" in row.detail}
 
 
+def refusals(session: Session) -> dict[str, str]:
+    """Why the provider refuses all mails, in words by reason, as the failed operations tell that nobody has resolved yet."""
+    found = unresolved_because_of(session, NO_MAIL_LEAVES)
+    return {reason: _refused_words(reason, count) for reason, count in found.items()}
+
+
 def look() -> None:
     """Open the alerts of what is late or fails, close those of what is well again, and tell people."""
     with transaction() as session:
-        late = {f"{LATE}{task.task}": _late_words(task) for task in late_tasks(session)}
-        failing = {f"{FAILING}{name}": _failing_words(name, error) for name, error in failing_sources(session).items()}
-        for key, summary in late.items():
-            open_alert(session, kind="system_health", key=key, level="critical", summary=summary)
-        for key, summary in failing.items():
-            open_alert(session, kind="system_health", key=key, level="error", summary=summary)
-        close_alerts(session, LATE, still=late)
-        close_alerts(session, FAILING, still=failing)
+        late = {task.task: _late_words(task) for task in late_tasks(session)}
+        failing = {name: _failing_words(name, error) for name, error in failing_sources(session).items()}
+        for prefix, level, troubles in (
+            (LATE, "critical", late),
+            (FAILING, "error", failing),
+            (REFUSED, "critical", refusals(session)),
+        ):
+            for name, summary in troubles.items():
+                open_alert(session, kind="system_health", key=f"{prefix}{name}", level=level, summary=summary)
+            close_alerts(session, prefix, still={f"{prefix}{name}" for name in troubles})
     tell_everybody()
 
 
@@ -96,6 +106,13 @@ def _late_words(task: TaskHealth) -> str:
 
 def _failing_words(name: str, error: str) -> str:
     return f"The reminder source {name} raised {error} in the last sweep: nobody is reminded of it until it is repaired."
+
+
+def _refused_words(reason: str, count: int) -> str:
+    return (
+        f"The mail provider refuses every mail ({reason}, {count} so far): repair RESEND_API_KEY, EMAIL_FROM or RESEND_API_URL,"
+        f" then run redrive failed retry --all-matching --reason {reason}."
+    )
 
 
 def _minutes(span: timedelta) -> str:

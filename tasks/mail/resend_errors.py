@@ -87,4 +87,5 @@ class NoClearAnswer(RetryLater):
     """The provider failed or fell silent; the mail may have been taken."""
 
 
-PAGES_AN_OPERATOR = frozenset({InvalidApiKey.reason, DomainNotVerified.reason, WrongAddressOfProvider.reason})
+# Reasons that every other mail fails for too, until a person repairs the settings.
+NO_MAIL_LEAVES = frozenset({InvalidApiKey.reason, DomainNotVerified.reason, WrongAddressOfProvider.reason})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from flask.testing import FlaskClient
@@ -16,6 +17,7 @@ from models.connection import transaction
 from models.heartbeats import beat
 from settings import Settings
 from tasks.dead_man import look, schedule_health
+from tasks.mail.provider_gate import gate
 from tasks.reminder_sweep import sweep_reminders
 from tasks.reminders import forget, register
 from tasks.reminders.meetings import DAY_BEFORE
@@ -42,6 +44,11 @@ def test_when_all_is_well_it_says_so(browser: FlaskClient) -> None:
     assert "MEETING 24h" in answer.text
     assert "tasks.sweep_reminders" in answer.text
     assert 'class="bad"' not in answer.text
+
+
+def test_it_tells_whether_the_mail_provider_takes_mails(browser: FlaskClient) -> None:
+    gate().pause(timedelta(minutes=5), "The quota of this day is used up")
+    assert "The quota of this day is used up" in browser.get(PAGE, auth=LOGIN).text
 
 
 def test_a_late_task_turns_it_red(browser: FlaskClient) -> None:

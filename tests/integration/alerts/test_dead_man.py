@@ -195,3 +195,35 @@ def test_the_page_of_the_alert_is_this_deployments(quiet: Receiver) -> None:
     look()
     context = json.loads(quiet.deliveries[0].body)["blocks"][1]["elements"][0]["text"]
     assert f"<{get_settings().public_url}/admin/operations-health|operations health>" in context
+
+
+def refused(reason: str) -> None:
+    """A mail that the provider refused for this reason, and a task that nobody has resolved."""
+    with transaction() as session:
+        session.execute(
+            text(
+                "INSERT INTO failed_operations"
+                " (operation_type, operation_id, operation_name, reason, event_data, error_type, error_message)"
+                " VALUES ('email', gen_random_uuid(), 'tasks.send_welcome_email', :reason, '{}', 'E', 'no')"
+            ),
+            {"reason": reason},
+        )
+
+
+def test_a_provider_that_refuses_every_mail_is_told_once_with_what_to_do_and_once_more_when_it_is_over(quiet: Receiver) -> None:
+    for _ in range(2):
+        refused("invalid_api_key")
+        look()
+    [opened] = said(quiet)
+    assert "refuses every mail (invalid_api_key, 1 so far)" in opened
+    assert "redrive failed retry --all-matching --reason invalid_api_key" in opened
+    with transaction() as session:
+        session.execute(text("UPDATE failed_operations SET resolved_at = now(), resolved_by = 'cli:alice'"))
+    look()
+    assert ":white_check_mark: *Over:*" in said(quiet)[1]
+
+
+def test_a_single_address_that_is_refused_wakes_nobody(quiet: Receiver) -> None:
+    refused("invalid_recipient")
+    look()
+    assert said(quiet) == []
