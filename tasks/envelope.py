@@ -14,6 +14,8 @@ from functools import cache
 from typing import NamedTuple
 from uuid import uuid4
 
+import orjson
+
 from tasks.celery_app import app
 
 TASK_ID, TAG, BODY, ARGUMENTS = "@id@", "@tag@", "@body@", "@arguments@"
@@ -31,12 +33,12 @@ class Message(NamedTuple):
 
 def encode(message: Message) -> str:
     """The element that kombu's Redis transport would push for this call, with a fresh task id."""
-    arguments = json.dumps(message.arguments)
+    arguments = orjson.dumps(message.arguments).decode()
     return _mould(message.task, message.queue) % {
         "id": uuid4(),
         "tag": uuid4(),
         "body": base64.b64encode(f"[{arguments}, {{}}, {EMBED}]".encode()).decode(),
-        "arguments": json.dumps(repr(message.arguments))[1:-1],
+        "arguments": orjson.dumps(repr(message.arguments)).decode()[1:-1],
     }
 
 
