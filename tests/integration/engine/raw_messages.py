@@ -40,3 +40,10 @@ def broker_is_empty() -> bool:
     """Whether no message waits in a queue or is held by a worker."""
     client = redis_client(timeout_seconds=2)
     return not any(client.exists(key) for key in ("webhooks", "emails", "sweeps", "celery", "unacked"))
+
+
+def waiting_for(queue: str) -> list[str]:
+    """The rows that the messages in the queue are about, in the order in which workers take them."""
+    elements = redis_client(timeout_seconds=2).lrange(queue, 0, -1)
+    calls = [json.loads(base64.b64decode(json.loads(element)["body"])) for element in reversed(elements)]
+    return [arguments[0] for arguments, *_ in calls]

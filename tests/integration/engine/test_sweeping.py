@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from uuid import uuid4
 
 import tasks.stripe_webhooks  # noqa: F401 - registers the lane
@@ -11,13 +9,7 @@ from tasks.publishing import publish, queue_length, redis_client
 from tasks.recovery import FULL_QUEUE, IN_FRONT, publish_waiting_work
 from tasks.webhook_messages import QUEUE, message_for
 from tests.integration.engine.ledger import Ledger
-
-
-def _next_ones(count: int) -> list[str]:
-    """The ids of the events that a worker would take next."""
-    elements = redis_client(timeout_seconds=2).lrange(QUEUE, -count, -1)
-    calls = [json.loads(base64.b64decode(json.loads(element)["body"])) for element in reversed(elements)]
-    return [arguments[0] for arguments, *_ in calls]
+from tests.integration.engine.raw_messages import waiting_for
 
 
 def test_the_oldest_work_goes_before_a_full_queue_and_no_more_than_a_few_at_once(ledger: Ledger) -> None:
@@ -26,7 +18,7 @@ def test_the_oldest_work_goes_before_a_full_queue_and_no_more_than_a_few_at_once
 
     assert publish_waiting_work()["webhooks"] == IN_FRONT
 
-    assert _next_ones(IN_FRONT) == [str(event_id) for event_id in waiting[:IN_FRONT]]
+    assert waiting_for(QUEUE)[:IN_FRONT] == [str(event_id) for event_id in waiting[:IN_FRONT]]
     assert queue_length(QUEUE) == FULL_QUEUE + IN_FRONT
 
 
@@ -37,7 +29,7 @@ def test_a_short_queue_is_filled_from_behind(ledger: Ledger) -> None:
 
     publish_waiting_work()
 
-    assert _next_ones(4) == [str(event_id) for event_id in (first, *waiting)]
+    assert waiting_for(QUEUE) == [str(event_id) for event_id in (first, *waiting)]
 
 
 def test_what_redis_lost_with_its_data_is_published_again_by_the_next_sweep(ledger: Ledger) -> None:
@@ -48,4 +40,4 @@ def test_what_redis_lost_with_its_data_is_published_again_by_the_next_sweep(ledg
     redis_client(timeout_seconds=2).flushdb()
 
     assert publish_waiting_work()["webhooks"] == 3
-    assert _next_ones(3) == [str(event_id) for event_id in waiting]
+    assert waiting_for(QUEUE) == [str(event_id) for event_id in waiting]
