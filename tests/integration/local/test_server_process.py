@@ -85,10 +85,9 @@ def test_a_paused_server_hangs_until_it_is_resumed(redis_server: RedisServer) ->
     assert eventually(redis_server.alive)
 
 
-def test_durability_is_on_and_redis_never_drops_a_message(postgres_server: Postgres, redis_server: RedisServer) -> None:
-    postgres_server.start()
+def test_durability_is_on_and_redis_never_drops_a_message(redis_server: RedisServer, tmp_path: Path) -> None:
     redis_server.start()
-    with psycopg.connect(postgres_server.url) as connection:
+    with Postgres(tmp_path / "postgres") as postgres, psycopg.connect(postgres.url) as connection:
         shown = [connection.execute(f"SHOW {name}".encode()).fetchone() for name in ("fsync", "synchronous_commit", "full_page_writes")]
         connections = connection.execute("SELECT current_setting('max_connections')::int >= 200").fetchone()
         assert (shown, connections) == ([("on",), ("on",), ("on",)], (True,))
