@@ -80,10 +80,7 @@ def _facts(row: Notification, subject: str | None) -> list[tuple[str, Text]]:
         ("Email", f"{row.notification_type} to {row.recipient_email}"),
         ("Subject", subject),
         ("Status", row.status),
-        (
-            "Delivery",
-            row.delivery_status and f"{row.delivery_status}{f', {utc(row.delivery_status_at)}' if row.delivery_status_at else ''}",
-        ),
+        ("Delivery", _at(row.delivery_status, row.delivery_status_at)),
         ("Queued", utc(row.created_at)),
         ("Not before", row.send_at and utc(row.send_at)),
         ("Next attempt", None if row.finished_at else utc(row.next_attempt_at)),

@@ -39,7 +39,7 @@ from tests.batching import (
 from tests.integration.emails.conftest import SetTo
 from tests.mailing import log_of
 
-WEBHOOK = Message("tasks.process_stripe_event", ("00000000-0000-0000-0000-000000000000",), "webhooks")
+WEBHOOK = Message("tasks.process_stripe_webhook", ("00000000-0000-0000-0000-000000000000",), "webhooks")
 
 
 def test_what_a_worker_took_with_it_is_sent_once_after_its_lease(provider: SimulatorClient) -> None:

@@ -42,6 +42,19 @@ def test_each_of_many_threads_gets_the_row_of_its_own_event(database_url: str) -
     assert count(database_url) == 300
 
 
+def test_it_connects_before_the_first_event_has_to_wait_for_it(database_url: str) -> None:
+    connected: list[bool] = []
+
+    def connect() -> psycopg.Connection[Any]:
+        connected.append(True)
+        return psycopg.connect(database_url, autocommit=True)
+
+    box = Inbox(connect, lambda _stored: None, grace_seconds=0)
+    assert eventually(lambda: connected == [True])
+    box.store(event("evt_1"))
+    assert connected == [True]
+
+
 def test_the_same_event_from_many_threads_is_one_row_and_one_of_them_is_fresh(database_url: str) -> None:
     box = inbox(database_url)
     with ThreadPoolExecutor(32) as threads:
