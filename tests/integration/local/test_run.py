@@ -14,7 +14,7 @@ import psutil
 import pytest
 import requests
 
-from local.locks import take
+from local.locks import is_taken, take
 from local.ports import free_port
 from local.procfile import PROCFILE
 from tests.eventually import HopelessError, eventually
@@ -94,6 +94,19 @@ def test_everything_runs_and_a_killed_supervisor_leaves_nothing_so_that_it_can_s
     finally:
         again.process.kill()
         again.process.wait()
+
+
+def test_ctrl_c_while_the_servers_start_is_one_sentence(tmp_path: Path, environ: dict[str, str]) -> None:
+    run = Run(tmp_path, environ)
+    keeper = tmp_path / "postgresql" / "keeper.log"
+    try:
+        eventually(keeper.exists, 30)
+        assert run.end(signal.SIGINT) == 1
+        assert run.log() == "\nStopped before everything was started\n"
+        eventually(lambda: not is_taken(keeper.with_name("keeper.lock")), 30)
+    finally:
+        run.process.kill()
+        run.process.wait()
 
 
 def refused(folder: Path, environ: dict[str, str]) -> str:
